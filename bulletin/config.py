@@ -1,0 +1,394 @@
+"""`bulletin.toml`: what a publication is, checked as a whole, with every problem at its line.
+
+Secrets are never read from it; they come from the environment (Z-23).
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo, available_timezones
+
+from bulletin import door
+from bulletin.door import Loc, Rejected
+from bulletin.errors import FileProblems, Place, Problem
+from bulletin.issuefile import Vocabulary
+from bulletin.model import EVERYONE, STRICT
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Organisation:
+    """Who publishes the bulletin, as the footer and the archive say it."""
+
+    __pydantic_config__ = STRICT
+
+    name: str
+    """Full name of the organisation."""
+    postal_address: str
+    """Postal address on one line, shown in every mail."""
+    website: str | None = None
+    """Web address of the organisation."""
+    privacy_url: str | None = None
+    """Web address of the privacy notice."""
+    controller: str | None = None
+    """Who is responsible for subscribers' data, if it is somebody else."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sender:
+    """Who the mail is from."""
+
+    __pydantic_config__ = STRICT
+
+    name: str
+    """Name readers see: VKPP Bulletin"""
+    address: str
+    """Mail address it is sent from, at a domain you control."""
+    reply_to: str | None = None
+    """Mail address of a mailbox that somebody reads."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Web:
+    """Where the public pages live."""
+
+    __pydantic_config__ = STRICT
+
+    archive_url: str
+    """Web address of the archive: https://bulletin.example.org/"""
+    service_url: str | None = None
+    """Web address of unsubscribe and preferences pages. Leave out if it is the archive's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Brand:
+    """How mail and archive look. Colours are six hexadecimal digits after #."""
+
+    __pydantic_config__ = STRICT
+
+    masthead: str | None = None
+    """Words at the top of every issue. Leave out to use the publication's name."""
+    strapline: str = ""
+    """A line under the masthead."""
+    colour: str = "#1d3557"
+    """Main colour: masthead, headings and links."""
+    accent: str = "#2a7f8e"
+    """Second colour: lines and labels."""
+    paper: str = "#ffffff"
+    """Colour behind the text."""
+    surround: str = "#eef1f4"
+    """Colour around the column."""
+    ink: str = "#1b1f24"
+    """Colour of the text."""
+    font: str = "'Segoe UI', Helvetica, Arial, sans-serif"
+    """Fonts readers already have, the first choice first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SectionSetting:
+    """A standing section."""
+
+    __pydantic_config__ = STRICT
+
+    id: str
+    """Short name used in issue files."""
+    title: str
+    """Heading readers see."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopicSetting:
+    """A topic an item can carry."""
+
+    __pydantic_config__ = STRICT
+
+    id: str
+    """Short name used in issue files."""
+    title: str
+    """Label readers see."""
+    words: tuple[str, ...] = ()
+    """Words that suggest this topic when collecting."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudienceSetting:
+    """A named group of readers. A subscriber reads the edition of the first audience they belong to."""
+
+    __pydantic_config__ = STRICT
+
+    id: str
+    """Short name used in issue files: forces"""
+    title: str
+    """Name people see: Police forces"""
+    domains: tuple[str, ...] = ()
+    """Exact mail domains whose addresses belong to it (S-26)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceSetting:
+    """Where news comes from."""
+
+    __pydantic_config__ = STRICT
+
+    id: str
+    """Short name."""
+    title: str
+    """Name shown as the source of its stories."""
+    url: str
+    """Web address of the feed or page."""
+    kind: str = "feed"
+    """feed, or listing for a page that lists news without a feed."""
+    section: str | None = None
+    """Section its stories usually fit."""
+    topics: tuple[str, ...] = ()
+    """Topics all its stories have."""
+    limit: int = 30
+    """Newest stories looked at."""
+    selectors: dict[str, str] = field(default_factory=dict)
+    """For a listing: CSS selectors of entry, link, title, date and summary."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sending:
+    """How mail leaves."""
+
+    __pydantic_config__ = STRICT
+
+    provider: str = "outbox"
+    """outbox writes files and sends nothing; smtp and others really send."""
+    batch: int = 500
+    """Deliveries claimed at a time."""
+    stop_after_refusals: float = 0.2
+    """Share of refusals in a batch that pauses the mailing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collecting:
+    """How news is fetched."""
+
+    __pydantic_config__ = STRICT
+
+    days: int = 45
+    """How many days before the issue's date a story may be published."""
+    contact: str | None = None
+    """Web address named to the sites that are asked. Leave out to use the organisation's."""
+    local_hosts: tuple[str, ...] = ()
+    """Hosts on this machine that may be asked all the same, with port: 127.0.0.1:8000"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """A publication's settings."""
+
+    __pydantic_config__ = STRICT
+
+    name: str
+    """Name of the publication."""
+    organisation: Organisation
+    """Who publishes it."""
+    sender: Sender
+    """Who the mail is from."""
+    web: Web
+    """Where the public pages live."""
+    language: str = "en-GB"
+    """Language of the issues: en-GB"""
+    timezone: str = "Europe/London"
+    """Time zone of dates and times."""
+    description: str = ""
+    """One sentence about the publication."""
+    why: str = "You get this because you asked to."
+    """Why readers get it; shown in every footer."""
+    brand: Brand = field(default_factory=Brand)
+    """How it looks."""
+    sections: tuple[SectionSetting, ...] = ()
+    """Standing sections, in order."""
+    topics: tuple[TopicSetting, ...] = ()
+    """Topics, in order."""
+    audiences: tuple[AudienceSetting, ...] = ()
+    """Groups of readers beside everyone, the narrowest first."""
+    sources: tuple[SourceSetting, ...] = ()
+    """Where news comes from."""
+    collecting: Collecting = field(default_factory=Collecting)
+    """How news is fetched."""
+    sending: Sending = field(default_factory=Sending)
+    """How mail leaves."""
+    providers: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Settings of each provider, under its name."""
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The publication's time zone."""
+        return ZoneInfo(self.timezone)
+
+    @property
+    def archive_url(self) -> str:
+        """Address of the archive, ending in a slash."""
+        return self.web.archive_url.rstrip("/") + "/"
+
+    @property
+    def service_url(self) -> str:
+        """Address of the public endpoints, ending in a slash."""
+        return (self.web.service_url or self.web.archive_url).rstrip("/") + "/"
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The ids an issue file may use."""
+        return Vocabulary(
+            sections=tuple(section.id for section in self.sections),
+            topics=tuple(topic.id for topic in self.topics),
+            audiences=tuple(audience.id for audience in self.audiences),
+        )
+
+    def section_title(self, section: str) -> str:
+        """The standing heading of a section."""
+        return next((known.title for known in self.sections if known.id == section), section.replace("-", " ").capitalize())
+
+    def topic_title(self, topic: str) -> str:
+        """The label of a topic."""
+        return next((known.title for known in self.topics if known.id == topic), topic.replace("-", " ").capitalize())
+
+
+def read(path: Path) -> Config:
+    """The settings in a `bulletin.toml`, or under `[tool.bulletin]` of a `pyproject.toml`.
+
+    Raises `FileProblems` with every problem at once.
+    """
+    name = path.name
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+        data = tomllib.loads(text)
+    except UnicodeDecodeError as error:
+        raise FileProblems(name, [Problem(Place(name), f"this file is not UTF-8 text (byte {error.start}).", "Save it as UTF-8.")]) from None
+    except tomllib.TOMLDecodeError as error:
+        raise FileProblems(name, [_syntax(name, str(error))]) from None
+    prefix: Loc = ()
+    if name == "pyproject.toml":
+        prefix = ("tool", "bulletin")
+        data = data.get("tool", {}).get("bulletin", {})
+    places = _places(text, name)
+
+    def place_of(loc: Loc) -> Place:
+        loc = (*prefix, *loc)
+        while loc and loc not in places:
+            loc = loc[:-1]
+        return places.get(loc, Place(name, 1, 1))
+
+    config = door.admit(Config, data, place_of)
+    if isinstance(config, Rejected):
+        raise FileProblems(name, config.problems)
+    problems = [Problem(place_of(loc), message, hint) for loc, message, hint in _beyond_schema(config)]
+    if problems:
+        raise FileProblems(name, problems)
+    return config
+
+
+def provider_settings(config: Config, name: str, kind: type[T]) -> T:
+    """The settings under `[providers.NAME]` as that provider's own settings class. Raises `FileProblems`."""
+    place = "bulletin.toml"
+    value = door.admit(kind, config.providers.get(name, {}), lambda loc: Place(f"{place} [providers.{name}]"))
+    if isinstance(value, Rejected):
+        raise FileProblems(place, value.problems)
+    return value
+
+
+def _syntax(name: str, message: str) -> Problem:
+    found = re.search(r"\(at line (\d+), column (\d+)\)", message)
+    place = Place(name, int(found[1]), int(found[2])) if found else Place(name)
+    reason = message.split(" (at ")[0]
+    hint = "Text needs quotes: name = \"My bulletin\"." if "value" in reason.lower() else ""
+    return Problem(place, f"this line cannot be read: {reason[:1].lower()}{reason[1:]}.", hint)
+
+
+_HEADER = re.compile(r"\s*(\[\[?)\s*([^\]]+?)\s*\]")
+_KEY = re.compile(r"\s*([A-Za-z0-9_-]+|\"[^\"]+\")\s*(?:\.\s*[A-Za-z0-9_.-]+\s*)?=")
+
+
+def _places(text: str, name: str) -> Mapping[Loc, Place]:
+    """Where each table and key stands. tomllib gives no positions; a scan of lines is enough to point a person there."""
+    places: dict[Loc, Place] = {(): Place(name, 1, 1)}
+    counts: dict[Loc, int] = {}
+    table: Loc = ()
+    for number, line in enumerate(text.splitlines(), 1):
+        header = _HEADER.match(line)
+        if header and "=" not in line.split("]")[0]:
+            table = tuple(part.strip().strip('"') for part in header[2].split("."))
+            if header[1] == "[[":
+                counts[table] = counts.get(table, -1) + 1
+                table = (*table, counts[table])
+            places[table] = Place(name, number, line.index("[") + 1)
+            continue
+        key = _KEY.match(line)
+        if key:
+            places.setdefault((*table, key[1].strip('"')), Place(name, number, key.start(1) + 1))
+    return MappingProxyType(places)
+
+
+Complaint = tuple[Loc, str, str]
+_COLOUR = re.compile(r"#[0-9a-fA-F]{6}\Z")
+_ADDRESS = re.compile(r"[^@\s<>,;\"]+@[A-Za-z0-9.-]+\.[A-Za-z0-9-]+\Z")
+_ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*\Z")
+
+
+def _beyond_schema(config: Config) -> Iterator[Complaint]:
+    if config.timezone not in available_timezones():
+        yield ("timezone",), f'there is no time zone "{config.timezone}".', "For the United Kingdom write Europe/London."
+    for name in ("name", "description", "why"):
+        yield from _one_line((name,), getattr(config, name))
+    for name in ("name", "postal_address", "controller"):
+        yield from _one_line(("organisation", name), getattr(config.organisation, name))
+    yield from _one_line(("sender", "name"), config.sender.name)
+    for name in ("address", "reply_to"):
+        value = getattr(config.sender, name)
+        if value is not None and not _ADDRESS.match(value):
+            yield ("sender", name), f'"{value}" is not a mail address.', "Write it as name@example.org."
+    for name in ("archive_url", "service_url"):
+        value = getattr(config.web, name)
+        if value is not None and not re.match(r"https?://[^\s/]+", value):
+            yield ("web", name), f'"{value}" is not a web address.', "It should start with https://."
+    for name in ("colour", "accent", "paper", "surround", "ink"):
+        if not _COLOUR.match(getattr(config.brand, name)):
+            yield ("brand", name), f'"{getattr(config.brand, name)}" is not a colour.', "Write # and six digits, such as #1d3557."
+    if re.search(r"[;{}<>\"\\]", config.brand.font):
+        yield ("brand", "font"), "this font list holds a sign that cannot stand in a style.", "Use single quotes and commas only."
+    yield from _ids(config)
+    yield from _sources(config)
+
+
+def _one_line(loc: Loc, value: str | None) -> Iterator[Complaint]:
+    """M-10: what may end up in a header holds no line break and no NUL."""
+    if value and re.search("[\r\n\0]", value):
+        yield loc, f'"{loc[-1]}" must be a single line.', "Write it on one line."
+
+
+def _ids(config: Config) -> Iterator[Complaint]:
+    for kind in ("sections", "topics", "audiences", "sources"):
+        seen: set[str] = set()
+        for number, entry in enumerate(getattr(config, kind)):
+            if not _ID.match(entry.id):
+                yield (kind, number, "id"), f'"{entry.id}" cannot be an id.', "Use small letters, digits and hyphens."
+            if entry.id in seen or (kind == "audiences" and entry.id == EVERYONE):
+                yield (kind, number, "id"), f'there are two {kind} with the id "{entry.id}".', "Change one of them."
+            seen.add(entry.id)
+    for number, audience in enumerate(config.audiences):
+        for domain in audience.domains:
+            if not re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)+", domain):
+                yield ("audiences", number, "domains"), f'"{domain}" is not an exact mail domain.', "Write each domain in full, in small letters: a suffix or * is not accepted (S-26)."
+
+
+def _sources(config: Config) -> Iterator[Complaint]:
+    for number, source in enumerate(config.sources):
+        if not re.match(r"https?://[^\s/]+", source.url):
+            yield ("sources", number, "url"), f'"{source.url}" is not a web address.', "It should start with https://."
+        if source.section and source.section not in config.vocabulary.sections:
+            hint = door.closest(source.section, config.vocabulary.sections)
+            yield ("sources", number, "section"), f'there is no section "{source.section}".', hint
+        for topic in source.topics:
+            if topic not in config.vocabulary.topics:
+                yield ("sources", number, "topics"), f'there is no topic "{topic}".', door.closest(topic, config.vocabulary.topics)

@@ -1,0 +1,141 @@
+"""Where files come in: plain data becomes one of our frozen values, or a list of everything wrong with it.
+
+pydantic does the checking, in its strict JSON mode: dates only as ISO text, booleans only as true and false.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
+
+from bulletin.errors import Place, Problem
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+    from pydantic_core import ErrorDetails
+
+Loc = tuple[str | int, ...]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Data that does not fit, with one problem for each mistake."""
+
+    problems: tuple[Problem, ...]
+
+
+@cache
+def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(kind)
+
+
+def admit(kind: type[T], data: object, place_of: Callable[[Loc], Place]) -> T | Rejected:
+    """`data` as a value of `kind`, or every problem in it, each at the place `place_of` gives for its path.
+
+    Any path may be asked for; for a missing key `place_of` is given the path of its parent.
+    """
+    from pydantic import ValidationError
+
+    try:
+        value: T = _adapter(kind).validate_json(json.dumps(data), strict=True)
+    except ValidationError as error:
+        return Rejected(tuple(_problem(kind, detail, place_of) for detail in error.errors(include_url=False)))
+    return value
+
+
+def json_schema(kind: type[Any]) -> dict[str, Any]:
+    """The JSON Schema (2020-12) that lets an editor complete and check a file of this kind."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **_adapter(kind).json_schema()}
+
+
+def closest(word: str, known: Sequence[str]) -> str:
+    """A "did you mean" sentence, or the list of what is known, or nothing."""
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    if near:
+        return f'Did you mean "{near[0]}"?'
+    return f"Known here: {', '.join(known)}." if known else ""
+
+
+_REMEDIES = {
+    "date_parsing": ("is not a date", "Write year-month-day, such as 2024-05-30."),
+    "date_from_datetime_parsing": ("is not a date", "Write year-month-day, such as 2024-05-30."),
+    "datetime_parsing": ("is not a date and time", "Write it as 2024-05-30T11:00."),
+    "datetime_from_date_parsing": ("is not a date and time", "Write it as 2024-05-30T11:00."),
+    "bool_type": ("is neither true nor false", "Write true or false."),
+    "string_type": ("should be text", "Put it in quotes."),
+    "int_type": ("should be a whole number", ""),
+    "int_parsing": ("should be a whole number", ""),
+    "float_type": ("should be a number", ""),
+    "tuple_type": ("should be a list", 'Write each entry on its own line after "- ", or [one, two].'),
+    "dict_type": ("should hold keys with values", "Write each key on its own line, further in than this one."),
+    "dataclass_type": ("should hold keys with values", "Write each key on its own line, further in than this one."),
+}
+
+
+def _problem(kind: type[Any], detail: ErrorDetails, place_of: Callable[[Loc], Place]) -> Problem:
+    loc: Loc = detail["loc"]
+    key = _readable(loc)
+    if detail["type"] == "missing":
+        return Problem(place_of(loc[:-1]), f'"{key}" is missing.', _purpose(kind, loc))
+    if detail["type"] == "unexpected_keyword_argument":
+        return Problem(place_of(loc), f'there is no key "{loc[-1]}" here.', closest(str(loc[-1]), _keys(kind, loc[:-1])))
+    given = detail["input"]
+    shown = f' "{_short(given)}"' if isinstance(given, str | int | float) and not isinstance(given, bool) else ""
+    fault, remedy = _REMEDIES.get(detail["type"], (f"is wrong: {detail['msg']}", ""))
+    reason = detail.get("ctx", {}).get("error")
+    if detail["type"].startswith("date") and reason and "outside expected range" in str(reason):
+        fault = f"{fault} ({str(reason).replace(' value', '').replace('outside expected range', 'out of range')})"
+    return Problem(place_of(loc), f'"{key}"{shown} {fault}.', remedy)
+
+
+def _readable(loc: Loc) -> str:
+    """The path as a person would say it: the last key, with its number where it is an entry of a list."""
+    names = [part for part in loc if isinstance(part, str)]
+    return f"{names[-1]} {loc[-1] + 1}" if names and isinstance(loc[-1], int) else str(names[-1] if names else "file")
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
+def _kind_at(kind: Any, loc: Loc) -> Any:
+    for part in loc:
+        if isinstance(part, int):
+            kind = next((arg for arg in get_args(kind) if arg is not Ellipsis), None)
+        else:
+            kind = _hints(_dataclass_in(kind)).get(part)
+    return _dataclass_in(kind)
+
+
+def _dataclass_in(kind: Any) -> Any:
+    """The dataclass a field's type is about: `Image` for `Image | None`, `Item` for `tuple[Item, ...]`."""
+    if is_dataclass(kind):
+        return kind
+    return next((found for arg in get_args(kind) if (found := _dataclass_in(arg))), None)
+
+
+@cache
+def _hints(kind: Any) -> dict[str, Any]:
+    from typing import get_type_hints
+
+    return get_type_hints(kind) if is_dataclass(kind) else {}
+
+
+def _keys(kind: type[Any], loc: Loc) -> list[str]:
+    found = _kind_at(kind, loc)
+    return [field.name for field in fields(found)] if found else []
+
+
+def _purpose(kind: type[Any], loc: Loc) -> str:
+    """What the missing key is for: the field's own description in the schema."""
+    owner = _kind_at(kind, loc[:-1])
+    described = _adapter(owner).json_schema().get("properties", {}).get(str(loc[-1]), {}) if owner else {}
+    return str(described.get("description", ""))

@@ -1,0 +1,105 @@
+"""Our values as YAML lines that every YAML program reads the same way."""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+import re
+import textwrap
+from dataclasses import fields
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedSeq
+from ruamel.yaml.nodes import ScalarNode
+from ruamel.yaml.resolver import VersionedResolver
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString, LiteralScalarString
+
+from bulletin.model import Candidate, Event, Image, Item, Skipped
+
+_PARAGRAPHS = frozenset({"summary"})
+_INVISIBLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
+# What some YAML program reads as something else than text: numbers, sixty-based times, dates, switches, nothing.
+_AMBIGUOUS = re.compile(
+    r"(?i:[-+]?[0-9][0-9_,.:eExXoOa-f+-]*|[-+]?\.(?:inf|nan)|y|n|yes|no|on|off|true|false|null|~|=|<<)\Z|\d{4}-\d\d?-\d\d?"
+)
+
+
+def mapping_of(value: Candidate | Item | Skipped | Event | Image) -> dict[str, Any]:
+    """The keys of an entry as they would be written, in the schema's order; what is not set is left out."""
+    result: dict[str, Any] = {}
+    for field in fields(value):
+        content = getattr(value, field.name)
+        if content is None or content in ((), ""):
+            if field.name != "alt" or content is None:
+                continue
+        result[field.name] = _plain(field.name, content)
+    return result
+
+
+def _plain(name: str, content: Any) -> Any:
+    if isinstance(content, Event | Image):
+        return mapping_of(content)
+    if isinstance(content, tuple):
+        return [_line(str(entry)) for entry in content]
+    if isinstance(content, dt.datetime):
+        return content.strftime("%Y-%m-%dT%H:%M") + (content.strftime("%z") if content.tzinfo else "")
+    if isinstance(content, dt.date):
+        return content.isoformat()
+    if isinstance(content, str) and name in _PARAGRAPHS:
+        return _paragraphs(content)
+    return _line(str(content))
+
+
+def _line(text: str) -> str:
+    return " ".join(_INVISIBLE.sub(" ", text).split())
+
+
+def _paragraphs(text: str) -> str:
+    """Text as a block a person likes to edit: paragraphs kept, long lines broken where Markdown does not mind."""
+    parts = re.split(r"\n[ \t]*\n", _INVISIBLE.sub(" ", text.replace("\r\n", "\n")).strip())
+    return "\n\n".join(_wrapped(part) for part in parts if part.strip()) + "\n"
+
+
+def _wrapped(paragraph: str) -> str:
+    lines = [line.strip() for line in paragraph.splitlines()]
+    if any(re.match(r"([-*+>#|]|\d+[.)])\s", line) for line in lines):
+        return "\n".join(line for line in lines if line)
+    return textwrap.fill(" ".join(lines), 100, break_long_words=False, break_on_hyphens=False)
+
+
+def block(entry: dict[str, Any]) -> list[str]:
+    """A mapping as the lines of one list entry, the dash at the left margin, without line breaks."""
+    stream = io.StringIO()
+    yaml = YAML(typ="rt", pure=True)
+    yaml.Resolver = _EverythingIsText
+    yaml.width = 10**6
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    yaml.dump({key: _styled(value) for key, value in entry.items()}, stream)
+    lines = stream.getvalue().rstrip("\n").split("\n")
+    return [("- " if number == 0 else "  ") + line if line else line for number, line in enumerate(lines)]
+
+
+class _EverythingIsText(VersionedResolver):
+    """No value is quoted because of its type; `_styled` quotes what other programs would misread."""
+
+    def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
+        if kind is ScalarNode and implicit[0]:
+            return self.DEFAULT_SCALAR_TAG
+        return super().resolve(kind, value, implicit)
+
+
+def _styled(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _styled(child) for key, child in value.items()}
+    if isinstance(value, list):
+        row = CommentedSeq([_styled(child) for child in value])
+        row.fa.set_flow_style()
+        return row
+    text = str(value)
+    if "\n" in text:
+        return LiteralScalarString(text)
+    is_date = re.fullmatch(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(\+\d{4})?)?", text) is not None
+    if text == "" or (_AMBIGUOUS.match(text) and not is_date):
+        return DoubleQuotedScalarString(text)
+    return text

@@ -1,0 +1,403 @@
+"""The nouns of a bulletin: frozen values that flow from the issue file to the ledger.
+
+The issue's own classes (`Issue` down to `Allowance`) are also the schema of `issue.yaml`: `issuefile` checks a file
+against them, and the text under each field is what an editor sees when hovering over a key.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from types import MappingProxyType
+from typing import Any, Final
+
+from bulletin.errors import Place
+
+EVERYONE: Final = "everyone"
+"""The audience that holds every reader, and the only one whose edition may be archived."""
+
+SCHEMA: Final = 1
+"""Version of the issue file's format."""
+
+STRICT: Final[Mapping[str, Any]] = MappingProxyType({"extra": "forbid", "use_attribute_docstrings": True})
+"""Read by the door, where files are checked: no unknown keys, and field docstrings become the schema's descriptions."""
+
+
+# ---------------------------------------------------------------- the issue, as its editor writes it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """A picture of an item, kept beside the issue file."""
+
+    __pydantic_config__ = STRICT
+
+    file: str
+    """The picture's file, seen from the issue's folder: images/codes.jpg"""
+    alt: str | None = None
+    """What the picture shows, in one sentence, for readers who do not see it. Write "" if it is only decoration."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """When and where something takes place. Times are in the publication's time zone."""
+
+    __pydantic_config__ = STRICT
+
+    starts: dt.datetime
+    """Date and time it starts: 2024-06-12T11:00"""
+    ends: dt.datetime | None = None
+    """Date and time it ends: 2024-06-12T12:30"""
+    place: str | None = None
+    """Where: a town and building, or Online."""
+    booking: str | None = None
+    """Web address where a reader books a place."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One story."""
+
+    __pydantic_config__ = STRICT
+
+    id: str
+    """Short name of the item, unique in the issue: small letters, digits and hyphens. Becomes its web address."""
+    title: str
+    """The headline, in sentence case, the main words first."""
+    url: str | None = None
+    """Web address the item leads to."""
+    link: str | None = None
+    """Words of the link, saying what it leads to. Without it the headline is the link."""
+    source: str | None = None
+    """Who published it: Ofcom"""
+    published: dt.date | None = None
+    """Day the source published it: 2024-05-08"""
+    topics: tuple[str, ...] = ()
+    """Topics of the item, by their ids in bulletin.toml: [online-csa]"""
+    summary: str = ""
+    """The story in 40 to 80 plain words. Markdown."""
+    image: Image | None = None
+    """A picture kept beside the issue file."""
+    audience: tuple[str, ...] = ()
+    """Who may read it, by audience ids in bulletin.toml: [forces]. Leave out for everyone. Anything else is never public."""
+    expires: dt.date | None = None
+    """Last day a reader can act on it: 2024-07-17"""
+    event: Event | None = None
+    """Date, time and place, if the item announces an event."""
+
+    @property
+    def restricted(self) -> bool:
+        """Whether the item is kept from some readers, and so from the public archive."""
+        return bool(self.audience) and EVERYONE not in self.audience
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """A part of the issue under one heading."""
+
+    __pydantic_config__ = STRICT
+
+    id: str
+    """Which section, by its id in bulletin.toml."""
+    title: str | None = None
+    """A heading for this issue only. Leave out to use the one in bulletin.toml."""
+    intro: str | None = None
+    """A sentence or two under the heading. Markdown."""
+    items: tuple[Item, ...] = ()
+    """The stories, in reading order."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """Something a source offered, not yet chosen."""
+
+    __pydantic_config__ = STRICT
+
+    title: str
+    """The source's own headline."""
+    url: str
+    """Web address of the story."""
+    source: str | None = None
+    """Who published it."""
+    published: dt.date | None = None
+    """Day the source published it."""
+    summary: str = ""
+    """A short extract of the source's own words. Rewrite it before use."""
+    image: str | None = None
+    """Web address of the source's picture."""
+    image_alt: str | None = None
+    """What the source says its picture shows."""
+    section: str | None = None
+    """The section it would fit."""
+    topics: tuple[str, ...] = ()
+    """The topics it would fit."""
+    event: Event | None = None
+    """Date, time and place, if the source gives them."""
+    why: str = ""
+    """Why it is offered."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skipped:
+    """A story an editor turned down, so that it is not offered again."""
+
+    __pydantic_config__ = STRICT
+
+    url: str
+    """Web address of the story."""
+    title: str | None = None
+    """Its headline, for people."""
+    why: str = ""
+    """Why it was turned down."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowance:
+    """A finding accepted on purpose."""
+
+    __pydantic_config__ = STRICT
+
+    code: str
+    """Code of the finding: LNK02"""
+    item: str | None = None
+    """Id of the item it is about. Leave out for findings about the whole issue."""
+    why: str
+    """The reason."""
+    by: str
+    """Who decided."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issue:
+    """One number of the bulletin."""
+
+    __pydantic_config__ = STRICT
+
+    schema: int
+    """Version of this file's format: 1"""
+    id: str
+    """Name of the issue, the same as its folder: 2024-05"""
+    title: str
+    """Title with the month and year: VKPP Bulletin, May 2024"""
+    date: dt.date
+    """Day the issue goes out: 2024-05-30"""
+    subject: str = ""
+    """Subject line of the mail. The topic belongs in the first 40 characters."""
+    preheader: str = ""
+    """The line mail programs show after the subject, 40 to 130 characters."""
+    public: bool = False
+    """Write true to allow the issue in the public archive."""
+    notice: str | None = None
+    """One line shown above everything else."""
+    welcome: str = ""
+    """Opening words. Markdown."""
+    signed: str | None = None
+    """Who the opening words are from."""
+    sections: tuple[Section, ...] = ()
+    """The parts of the issue, in reading order."""
+    inbox: tuple[Candidate, ...] = ()
+    """What collecting found and nobody has placed yet, newest first."""
+    skipped: tuple[Skipped, ...] = ()
+    """What an editor turned down, so that it does not come back."""
+    allow: tuple[Allowance, ...] = ()
+    """Findings accepted on purpose."""
+
+    @property
+    def items(self) -> Iterator[Item]:
+        """Every item, in reading order."""
+        return (item for section in self.sections for item in section.items)
+
+
+# ---------------------------------------------------------------- what checks notice
+
+
+class Severity(Enum):
+    """How much a finding matters."""
+
+    MUST_FIX = "must fix"
+    LOOK = "look at this"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Something a check noticed, at a place, with what to do."""
+
+    code: str
+    severity: Severity
+    place: Place
+    message: str
+    hint: str = ""
+    item: str | None = None
+    """Id of the item it is about, if it is about one."""
+
+
+# ---------------------------------------------------------------- the edition, as one audience reads it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """What is known of a picture file without trusting its name: pixel size, bytes and real format."""
+
+    width: int
+    height: int
+    size: int
+    format: str
+    """The format the bytes have, such as PNG; empty if they are no picture."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditionPicture:
+    """A picture as the mail shows it: an absolute https address and its pixel size (H-06)."""
+
+    src: str
+    file: str
+    alt: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditionEvent:
+    """An event with its times in the publication's time zone."""
+
+    starts: dt.datetime
+    ends: dt.datetime | None
+    place: str | None
+    booking: str | None
+    calendar_url: str | None
+    """Address of the calendar file; None where no public page may hold it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditionItem:
+    """A story as its readers get it."""
+
+    id: str
+    title: str
+    url: str | None
+    link: str | None
+    source: str | None
+    published: dt.date | None
+    topics: tuple[str, ...]
+    """Readable topic labels."""
+    summary: str
+    """Markdown."""
+    picture: EditionPicture | None
+    expires: dt.date | None
+    event: EditionEvent | None
+    restricted: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditionSection:
+    """A heading with at least one story."""
+
+    id: str
+    title: str
+    intro: str
+    items: tuple[EditionItem, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edition:
+    """The issue as one audience reads it in one language. Nothing optional is left to decide."""
+
+    issue: str
+    audience: str
+    audience_title: str
+    language: str
+    title: str
+    date: dt.date
+    subject: str
+    preheader: str
+    notice: str
+    welcome: str
+    signed: str
+    sections: tuple[EditionSection, ...]
+    online_url: str | None
+    """Address of the archive page; None for an audience that has none (H-27)."""
+
+    @property
+    def items(self) -> Iterator[EditionItem]:
+        """Every item, in reading order."""
+        return (item for section in self.sections for item in section.items)
+
+    @property
+    def name(self) -> str:
+        """The edition's file name stem: `everyone.en-GB`."""
+        return f"{self.audience}.{self.language}"
+
+
+PERSONAL_FIELDS: Final = ("unsubscribe_url", "preferences_url", "address")
+"""The closed list of what may differ from one recipient's copy to the next."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenderedEdition:
+    """An edition as finished bytes, with a marker wherever a recipient's own value goes."""
+
+    issue: str
+    audience: str
+    language: str
+    subject: str
+    html: str
+    text: str
+    markers: Mapping[str, str]
+    """Marker in `html` and `text` for each of `PERSONAL_FIELDS`: letters and digits that content cannot guess."""
+    digest: str
+    """SHA-256 over subject, HTML and text, in hexadecimal."""
+
+    @property
+    def name(self) -> str:
+        """The edition's file name stem: `everyone.en-GB`."""
+        return f"{self.audience}.{self.language}"
+
+
+# ---------------------------------------------------------------- sending
+
+
+class DeliveryState(Enum):
+    """Where one recipient's copy stands in the ledger."""
+
+    PLANNED = "planned"
+    CLAIMED = "claimed"
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    WITHDRAWN = "withdrawn"
+    UNKNOWN = "unknown"
+
+
+class OutcomeKind(Enum):
+    """What a provider's answer means for one delivery."""
+
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    RETRY = "retry"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What the provider answered for one delivery."""
+
+    key: str
+    kind: OutcomeKind
+    reason: str = ""
+    provider_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """One recipient's copy, before it is bytes: the delivery's key, the address and the personal values."""
+
+    key: str
+    """Names mailing and subscriber, never an address; stays the same on every attempt."""
+    number: int
+    """Position in the mailing, from 1."""
+    address: str
+    personal: Mapping[str, str]
+    """A value for each of `PERSONAL_FIELDS`."""
+    message_id: str
+    """Message-ID without angle brackets; the same on every attempt (M-06)."""

@@ -1,0 +1,36 @@
+"""Plug-ins by name: a file in the folder is its own registration, and it is imported when it is first used.
+
+Other packages join through an entry-point group of the same name, `bulletin.providers` and so on.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import pkgutil
+from functools import cache
+from importlib.metadata import entry_points
+from types import ModuleType
+
+from bulletin.errors import BulletinError
+
+
+@cache
+def names(kind: str) -> tuple[str, ...]:
+    """Names of all plug-ins of a kind ("providers", "sources", "checks"), in alphabetical order; imports none of them."""
+    package = importlib.import_module(f"bulletin.{kind}")
+    own = {module.name for module in pkgutil.iter_modules(package.__path__) if not module.name.startswith("_")}
+    return tuple(sorted(own | {point.name for point in entry_points(group=f"bulletin.{kind}")}))
+
+
+def load(kind: str, name: str) -> ModuleType:
+    """The plug-in's module. Raises `BulletinError` naming the nearest known ones if there is none of that name."""
+    if name not in names(kind):
+        near = difflib.get_close_matches(name, names(kind), n=1)
+        hint = f'Did you mean "{near[0]}"?' if near else f"Known: {', '.join(names(kind))}."
+        raise BulletinError(f'there is no {kind.removesuffix("s")} called "{name}".', hint=hint)
+    for point in entry_points(group=f"bulletin.{kind}"):
+        if point.name == name:
+            module: ModuleType = point.load()
+            return module
+    return importlib.import_module(f"bulletin.{kind}.{name}")
