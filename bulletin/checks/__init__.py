@@ -1,0 +1,48 @@
+"""Checks: what people miss, noticed before it is sent. One file a theme, one function a check."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bulletin import registry
+from bulletin.checks._rule import REGISTERED, Check, Found, Material
+from bulletin.model import Finding, Severity
+
+__all__ = ["Check", "Found", "Material", "all_checks", "run"]
+
+
+def all_checks() -> tuple[Check, ...]:
+    """Every check, by code."""
+    for name in registry.names("checks"):
+        registry.load("checks", name)
+    return tuple(REGISTERED[code] for code in sorted(REGISTERED))
+
+
+def run(material: Material) -> tuple[Finding, ...]:
+    """All findings of all checks in file order, the allowed ones left out.
+
+    An allowance names a code and, for findings about an item, that item. Findings that must be fixed can be allowed
+    too: the reason and the name stand in the issue file for everyone to see.
+    """
+    found = [finding for check in all_checks() for finding in check.findings(material)]
+    kept = [finding for finding in found if not _is_allowed(finding, material)]
+    return tuple(sorted([*kept, *_idle_allowances(found, material)], key=lambda finding: (finding.place, finding.code)))
+
+
+def _is_allowed(finding: Finding, material: Material) -> bool:
+    return any(
+        allowance.code == finding.code and allowance.item in {None, finding.item} for allowance in material.issue.allow
+    )
+
+
+def _idle_allowances(found: list[Finding], material: Material) -> Iterator[Finding]:
+    for number, allowance in enumerate(material.issue.allow):
+        if not any(finding.code == allowance.code and allowance.item in {None, finding.item} for finding in found):
+            yield Finding(
+                code="ALW01",
+                severity=Severity.LOOK,
+                place=material.file.place_of("allow", number),
+                message=f"this allowance for {allowance.code} matches nothing any more.",
+                hint="Delete it.",
+                item=allowance.item,
+            )

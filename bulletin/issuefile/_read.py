@@ -103,7 +103,7 @@ def _sections(issue: Issue, known: Vocabulary) -> Iterator[Complaint]:
             for t, topic in enumerate(item.topics):
                 yield from _known((*at, "topics", t), topic, "topic", known.topics)
             for a, audience in enumerate(item.audience):
-                yield from _known((*at, "audience", a), audience, "audience", (EVERYONE, *known.audiences))
+                yield from _known((*at, "audience", a), audience, "audience", known.audiences and (EVERYONE, *known.audiences))
             if item.event:
                 yield from _web((*at, "event", "booking"), item.event.booking)
                 yield from _one_line((*at, "event", "place"), item.event.place)
