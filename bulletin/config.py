@@ -248,7 +248,9 @@ class Config:
 
     def section_title(self, section: str) -> str:
         """The standing heading of a section."""
-        return next((known.title for known in self.sections if known.id == section), section.replace("-", " ").capitalize())
+        return next(
+            (known.title for known in self.sections if known.id == section), section.replace("-", " ").capitalize()
+        )
 
     def topic_title(self, topic: str) -> str:
         """The label of a topic."""
@@ -265,7 +267,9 @@ def read(path: Path) -> Config:
         text = path.read_bytes().decode("utf-8-sig")
         data = tomllib.loads(text)
     except UnicodeDecodeError as error:
-        raise FileProblems(name, [Problem(Place(name), f"this file is not UTF-8 text (byte {error.start}).", "Save it as UTF-8.")]) from None
+        raise FileProblems(
+            name, [Problem(Place(name), f"this file is not UTF-8 text (byte {error.start}).", "Save it as UTF-8.")]
+        ) from None
     except tomllib.TOMLDecodeError as error:
         raise FileProblems(name, [_syntax(name, str(error))]) from None
     prefix: Loc = ()
@@ -301,8 +305,8 @@ def provider_settings(config: Config, name: str, kind: type[T]) -> T:
 def _syntax(name: str, message: str) -> Problem:
     found = re.search(r"\(at line (\d+), column (\d+)\)", message)
     place = Place(name, int(found[1]), int(found[2])) if found else Place(name)
-    reason = message.split(" (at ")[0]
-    hint = "Text needs quotes: name = \"My bulletin\"." if "value" in reason.lower() else ""
+    reason = message.split(" (at ", maxsplit=1)[0]
+    hint = 'Text needs quotes: name = "My bulletin".' if "value" in reason.lower() else ""
     return Problem(place, f"this line cannot be read: {reason[:1].lower()}{reason[1:]}.", hint)
 
 
@@ -311,13 +315,13 @@ _KEY = re.compile(r"\s*([A-Za-z0-9_-]+|\"[^\"]+\")\s*(?:\.\s*[A-Za-z0-9_.-]+\s*)
 
 
 def _places(text: str, name: str) -> Mapping[Loc, Place]:
-    """Where each table and key stands. tomllib gives no positions; a scan of lines is enough to point a person there."""
+    """Where each table and key stands. tomllib gives no positions; a scan of lines is enough to point there."""
     places: dict[Loc, Place] = {(): Place(name, 1, 1)}
     counts: dict[Loc, int] = {}
     table: Loc = ()
     for number, line in enumerate(text.splitlines(), 1):
         header = _HEADER.match(line)
-        if header and "=" not in line.split("]")[0]:
+        if header and "=" not in line.partition("]")[0]:
             table = tuple(part.strip().strip('"') for part in header[2].split("."))
             if header[1] == "[[":
                 counts[table] = counts.get(table, -1) + 1
@@ -338,7 +342,11 @@ _ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*\Z")
 
 def _beyond_schema(config: Config) -> Iterator[Complaint]:
     if config.timezone not in available_timezones():
-        yield ("timezone",), f'there is no time zone "{config.timezone}".', "For the United Kingdom write Europe/London."
+        yield (
+            ("timezone",),
+            f'there is no time zone "{config.timezone}".',
+            "For the United Kingdom write Europe/London.",
+        )
     for name in ("name", "description", "why"):
         yield from _one_line((name,), getattr(config, name))
     for name in ("name", "postal_address", "controller"):
@@ -354,9 +362,17 @@ def _beyond_schema(config: Config) -> Iterator[Complaint]:
             yield ("web", name), f'"{value}" is not a web address.', "It should start with https://."
     for name in ("colour", "accent", "paper", "surround", "ink"):
         if not _COLOUR.match(getattr(config.brand, name)):
-            yield ("brand", name), f'"{getattr(config.brand, name)}" is not a colour.', "Write # and six digits, such as #1d3557."
+            yield (
+                ("brand", name),
+                f'"{getattr(config.brand, name)}" is not a colour.',
+                "Write # and six digits, such as #1d3557.",
+            )
     if re.search(r"[;{}<>\"\\]", config.brand.font):
-        yield ("brand", "font"), "this font list holds a sign that cannot stand in a style.", "Use single quotes and commas only."
+        yield (
+            ("brand", "font"),
+            "this font list holds a sign that cannot stand in a style.",
+            "Use single quotes and commas only.",
+        )
     yield from _ids(config)
     yield from _sources(config)
 
@@ -379,7 +395,11 @@ def _ids(config: Config) -> Iterator[Complaint]:
     for number, audience in enumerate(config.audiences):
         for domain in audience.domains:
             if not re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)+", domain):
-                yield ("audiences", number, "domains"), f'"{domain}" is not an exact mail domain.', "Write each domain in full, in small letters: a suffix or * is not accepted (S-26)."
+                yield (
+                    ("audiences", number, "domains"),
+                    f'"{domain}" is not an exact mail domain.',
+                    "Write each domain in full, in small letters: a suffix or * is not accepted (S-26).",
+                )
 
 
 def _sources(config: Config) -> Iterator[Complaint]:
@@ -391,4 +411,8 @@ def _sources(config: Config) -> Iterator[Complaint]:
             yield ("sources", number, "section"), f'there is no section "{source.section}".', hint
         for topic in source.topics:
             if topic not in config.vocabulary.topics:
-                yield ("sources", number, "topics"), f'there is no topic "{topic}".', door.closest(topic, config.vocabulary.topics)
+                yield (
+                    ("sources", number, "topics"),
+                    f'there is no topic "{topic}".',
+                    door.closest(topic, config.vocabulary.topics),
+                )

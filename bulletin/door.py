@@ -29,11 +29,15 @@ class Rejected:
     problems: tuple[Problem, ...]
 
 
-@cache
 def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
     from pydantic import TypeAdapter
 
-    return TypeAdapter(kind)
+    if kind not in _ADAPTERS:
+        _ADAPTERS[kind] = TypeAdapter(kind)
+    return _ADAPTERS[kind]
+
+
+_ADAPTERS: dict[type[Any], TypeAdapter[Any]] = {}
 
 
 def admit(kind: type[T], data: object, place_of: Callable[[Loc], Place]) -> T | Rejected:
@@ -85,7 +89,9 @@ def _problem(kind: type[Any], detail: ErrorDetails, place_of: Callable[[Loc], Pl
     if detail["type"] == "missing":
         return Problem(place_of(loc[:-1]), f'"{key}" is missing.', _purpose(kind, loc))
     if detail["type"] == "unexpected_keyword_argument":
-        return Problem(place_of(loc), f'there is no key "{loc[-1]}" here.', closest(str(loc[-1]), _keys(kind, loc[:-1])))
+        return Problem(
+            place_of(loc), f'there is no key "{loc[-1]}" here.', closest(str(loc[-1]), _keys(kind, loc[:-1]))
+        )
     given = detail["input"]
     shown = f' "{_short(given)}"' if isinstance(given, str | int | float) and not isinstance(given, bool) else ""
     fault, remedy = _REMEDIES.get(detail["type"], (f"is wrong: {detail['msg']}", ""))

@@ -21,7 +21,9 @@ from bulletin.model import (
 )
 
 
-def make_edition(issue: Issue, config: Config, pictures: Mapping[str, Picture | None], audience: str = EVERYONE) -> Edition:
+def make_edition(
+    issue: Issue, config: Config, pictures: Mapping[str, Picture | None], audience: str = EVERYONE
+) -> Edition:
     """The issue as `audience` reads it: everyone's items and its own, in order, without empty sections.
 
     `pictures` holds the facts of the issue's picture files. A picture is shown only where it may be published: mail

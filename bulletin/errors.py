@@ -49,7 +49,7 @@ class BulletinError(Exception):
         return f"{where}{self.message}" + (f" {self.hint}" if self.hint else "")
 
 
-class FileProblems(BulletinError):
+class FileProblems(BulletinError):  # noqa: N818 - named for what it holds
     """A file that cannot be used as it is, with every problem found in it."""
 
     def __init__(self, path: Path | str, problems: Sequence[Problem]) -> None:
@@ -61,7 +61,7 @@ class FileProblems(BulletinError):
         )
 
 
-class StoppedPartWay(BulletinError):
+class StoppedPartWay(BulletinError):  # noqa: N818 - named for what happened
     """Work ended before it was finished; running the same command again goes on from there."""
 
     exit_code = 3

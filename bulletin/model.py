@@ -81,7 +81,7 @@ class Item:
     image: Image | None = None
     """A picture kept beside the issue file."""
     audience: tuple[str, ...] = ()
-    """Who may read it, by audience ids in bulletin.toml: [forces]. Leave out for everyone. Anything else is never public."""
+    """Who may read it, by audience ids in bulletin.toml: [forces]. Leave out for everyone. Else it is never public."""
     expires: dt.date | None = None
     """Last day a reader can act on it: 2024-07-17"""
     event: Event | None = None

@@ -1,4 +1,4 @@
-"""A publication on disk: every path the tool reads or writes, and the only place that writes files people care about."""
+"""A publication on disk: every path the tool reads or writes, and the one place that writes what people care about."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from bulletin.config import Config
 from bulletin.errors import BulletinError, FileProblems
 from bulletin.issuefile import IssueFile, read
 from bulletin.model import Issue, Picture
+from bulletin.pictures import measure
 
 SETTINGS = "bulletin.toml"
 ISSUE_FILE = "issue.yaml"
@@ -106,7 +107,9 @@ class Publication:
         shown = self.shown(path)
         if not path.is_file():
             known = ", ".join(self.issue_ids()[-5:]) or "none yet"
-            raise BulletinError(f'there is no issue "{issue}".', hint=f"Known: {known}. To start it: bulletin new {issue}")
+            raise BulletinError(
+                f'there is no issue "{issue}".', hint=f"Known: {known}. To start it: bulletin new {issue}"
+            )
         return read(read_text(path, shown), shown, self.config.vocabulary)
 
     def other_issues(self, issue: str) -> Iterator[Issue]:
@@ -133,7 +136,9 @@ class Publication:
             if path.read_bytes() == before:
                 write_atomically(path, after)
                 return True
-        raise BulletinError(f"{self.shown(path)} keeps changing while it is being edited.", hint="Save it and try again.")
+        raise BulletinError(
+            f"{self.shown(path)} keeps changing while it is being edited.", hint="Save it and try again."
+        )
 
     def pictures(self, issue: Issue) -> dict[str, Picture | None]:
         """Size and format of each picture the issue names, by file; None where the file is missing."""
@@ -143,11 +148,13 @@ class Publication:
     # ---- secret
 
     def secret(self) -> bytes:
-        """The publication's key for links and markers: from the environment, else made once and kept, mode 0600 (Z-23)."""
+        """The key for links and markers: from the environment, else made once and kept, mode 0600 (Z-23)."""
         given = self.environment.get(SECRET_VARIABLE)
         if given:
             if len(given) < 32:
-                raise BulletinError(f"{SECRET_VARIABLE} is too short to be safe.", hint="Use at least 32 random characters.")
+                raise BulletinError(
+                    f"{SECRET_VARIABLE} is too short to be safe.", hint="Use at least 32 random characters."
+                )
             return given.encode()
         path = self.state_dir / "secret"
         try:
@@ -172,7 +179,8 @@ def open_publication(start: Path, environment: Mapping[str, str]) -> Publication
         if project.is_file() and b"[tool.bulletin]" in project.read_bytes():
             return Publication(root, settings.read(project), environment, "pyproject.toml")
     raise BulletinError(
-        f"there is no publication in {folder}.", hint="Make one with: bulletin init my-bulletin. Or go to its folder first."
+        f"there is no publication in {folder}.",
+        hint="Make one with: bulletin init my-bulletin. Or go to its folder first.",
     )
 
 
@@ -183,7 +191,7 @@ def starter_templates() -> Path:
 
 
 def write_atomically(path: Path, data: bytes, *, mode: int | None = None) -> None:
-    """Write a file as a whole: it holds the old bytes or the new ones, also after a crash. Keeps the old file's mode."""
+    """Write a file whole: it holds the old bytes or the new ones, also after a crash. Keeps the old file's mode."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if mode is None:
         mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
@@ -210,18 +218,6 @@ def _decoded(data: bytes, shown: str) -> str:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
-        raise BulletinError(f"{shown}:{line}: this file is not UTF-8 text.", hint='Save it again with the encoding "UTF-8".') from None
-
-
-def measure(path: Path) -> Picture | None:
-    """What a picture file really is, whatever its name says; None if it is missing. Bytes that are no picture have no format."""
-    from PIL import Image, UnidentifiedImageError
-
-    if not path.is_file():
-        return None
-    size = path.stat().st_size
-    try:
-        with Image.open(path) as image:
-            return Picture(width=image.width, height=image.height, size=size, format=image.format or "")
-    except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError):
-        return Picture(width=0, height=0, size=size, format="")
+        raise BulletinError(
+            f"{shown}:{line}: this file is not UTF-8 text.", hint='Save it again with the encoding "UTF-8".'
+        ) from None

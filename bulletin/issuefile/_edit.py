@@ -8,12 +8,11 @@ and the old text stands. Lines end as the file's own lines do.
 from __future__ import annotations
 
 import copy
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.nodes import CollectionNode, MappingNode, Node, ScalarNode, SequenceNode
 
 from bulletin.errors import BulletinError, Place
 from bulletin.issuefile._write import block, mapping_of
@@ -157,7 +156,9 @@ class _Page:
         for number, entry in enumerate(self.data.get("inbox", [])):
             if entry.get("url") == url:
                 return number
-        raise BulletinError(f"{self.path}: the inbox holds no entry with the address {url}.", hint="See: bulletin pick --list")
+        raise BulletinError(
+            f"{self.path}: the inbox holds no entry with the address {url}.", hint="See: bulletin pick --list"
+        )
 
     def _node(self, path: Path) -> tuple[Node | None, int]:
         """The node at a path and the line of its key; None if the key is missing or empty."""
@@ -186,7 +187,7 @@ class _Page:
             while last > node.start_mark.line and self._is_outside(self._lines[last], key_column):
                 last -= 1
             return int(last)
-        if node.flow_style or not node.value:
+        if not isinstance(node, CollectionNode) or node.flow_style or not node.value:
             return int(node.end_mark.line)
         if isinstance(node, MappingNode):
             key, value = node.value[-1]
@@ -235,14 +236,18 @@ class _Page:
         if not isinstance(node, MappingNode):
             raise self._unfit(path)
         if node.flow_style:
-            kept = {k: v for k, v in self.data[path[0]][path[1]].items() if k not in drop}
-            return _keys_of(kept)
+            entries: Any = self.data
+            for part in path:
+                entries = entries[part]
+            return _keys_of({key: value for key, value in entries.items() if key not in drop})
         column = node.start_mark.column
         result = [self._shifted(line, column) for line in self._lines[span.first : self._node_dash(path)]]
         after = self._node_dash(path)
         for key, value in node.value:
             last = self._last_line(value, key.start_mark.line, key.start_mark.column)
-            result += [self._shifted(line, column) for line in self._lines[after : key.start_mark.line] if line.strip(" -\r\n")]
+            result += [
+                self._shifted(line, column) for line in self._lines[after : key.start_mark.line] if line.strip(" -\r\n")
+            ]
             if key.value not in drop:
                 first = self._lines[key.start_mark.line]
                 result.append(self._shifted(" " * column + first[column:], column))
@@ -252,8 +257,10 @@ class _Page:
 
     def _node_dash(self, path: Path) -> int:
         sequence, _ = self._node(path[:-1])
-        assert isinstance(sequence, SequenceNode) and isinstance(path[-1], int)  # noqa: S101 - span() has proved it
-        return self._dash_line(sequence, path[-1])
+        number = path[-1]
+        if not isinstance(sequence, SequenceNode) or not isinstance(number, int):
+            raise self._unfit(path[:-1])
+        return self._dash_line(sequence, number)
 
     @staticmethod
     def _shifted(line: str, column: int) -> str:
@@ -263,7 +270,7 @@ class _Page:
     # ---- changing
 
     def insert(self, path: Path, at: int | None, lines: Sequence[str]) -> None:
-        """Put entries into the list at `path`: before entry `at`, or after the last one. The list is made if missing."""
+        """Put entries into the list at `path`: before entry `at`, or after the last. The list is made if missing."""
         line, new = self._insertion(path, at, lines)
         self._lines[line:line] = new
 
@@ -297,16 +304,21 @@ class _Page:
         return self._new_key(path, lines)
 
     def _is_spaced(self, node: SequenceNode) -> bool:
-        """Whether this list keeps a blank line between its entries; a list of one follows the file's habit of spacing."""
+        """Whether this list keeps a blank line between its entries; a list of one is judged by its indent."""
         if len(node.value) == 1:
-            return node.start_mark.column > 0
-        return not self._lines[self._dash_line(node, 1) - 1].strip() or not self._lines[self._entry_end(node, 0) + 1].strip()
+            return bool(node.start_mark.column > 0)
+        return (
+            not self._lines[self._dash_line(node, 1) - 1].strip()
+            or not self._lines[self._entry_end(node, 0) + 1].strip()
+        )
 
     def _unbracket(self, node: Node) -> None:
         """`inbox: []  # mine` becomes `inbox:  # mine`."""
         line, column = node.start_mark.line, node.start_mark.column
         if node.end_mark.line != line:
-            raise BulletinError("this empty list runs over two lines.", hint="Write [] on one line.", place=Place(self.path, line + 1))
+            raise BulletinError(
+                "this empty list runs over two lines.", hint="Write [] on one line.", place=Place(self.path, line + 1)
+            )
         text = self._lines[line]
         rest = text[node.end_mark.column :]
         self._lines[line] = text[:column].rstrip(" ") + (rest if not rest.strip() else " " + rest)
@@ -349,5 +361,3 @@ class _Page:
 
 def _without_empty(data: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in data.items() if value != []}
-
-

@@ -68,7 +68,11 @@ def _beyond_schema(issue: Issue, known: Vocabulary) -> Iterator[Complaint]:
     if issue.schema != SCHEMA:
         yield ("schema",), f"this file is of format {issue.schema}.", f"This version of bulletin reads format {SCHEMA}."
     if not _ISSUE_ID.match(issue.id):
-        yield ("id",), f'"{issue.id}" cannot be the name of an issue.', "Use letters, digits and hyphens, such as 2024-05."
+        yield (
+            ("id",),
+            f'"{issue.id}" cannot be the name of an issue.',
+            "Use letters, digits and hyphens, such as 2024-05.",
+        )
     for field_name in ("title", "subject", "preheader", "notice", "signed"):
         yield from _one_line((field_name,), getattr(issue, field_name))
     yield from _sections(issue, known)
@@ -93,7 +97,11 @@ def _sections(issue: Issue, known: Vocabulary) -> Iterator[Complaint]:
             if not _ID.match(item.id):
                 yield (*at, "id"), f'"{item.id}" cannot be the id of an item.', "Use small letters, digits and hyphens."
             if item.id in seen_items:
-                yield (*at, "id"), f'two items have the id "{item.id}".', f'Change one; the other is "{seen_items[item.id]}".'
+                yield (
+                    (*at, "id"),
+                    f'two items have the id "{item.id}".',
+                    f'Change one; the other is "{seen_items[item.id]}".',
+                )
             seen_items[item.id] = item.title
             for field_name in ("title", "link", "source"):
                 yield from _one_line((*at, field_name), getattr(item, field_name))
@@ -103,7 +111,9 @@ def _sections(issue: Issue, known: Vocabulary) -> Iterator[Complaint]:
             for t, topic in enumerate(item.topics):
                 yield from _known((*at, "topics", t), topic, "topic", known.topics)
             for a, audience in enumerate(item.audience):
-                yield from _known((*at, "audience", a), audience, "audience", known.audiences and (EVERYONE, *known.audiences))
+                yield from _known(
+                    (*at, "audience", a), audience, "audience", known.audiences and (EVERYONE, *known.audiences)
+                )
             if item.event:
                 yield from _web((*at, "event", "booking"), item.event.booking)
                 yield from _one_line((*at, "event", "place"), item.event.place)

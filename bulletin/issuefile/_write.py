@@ -30,9 +30,8 @@ def mapping_of(value: Candidate | Item | Skipped | Event | Image) -> dict[str, A
     result: dict[str, Any] = {}
     for field in fields(value):
         content = getattr(value, field.name)
-        if content is None or content in ((), ""):
-            if field.name != "alt" or content is None:
-                continue
+        if content is None or content == () or (content == "" and field.name != "alt"):
+            continue
         result[field.name] = _plain(field.name, content)
     return result
 

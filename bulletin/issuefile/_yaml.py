@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
@@ -43,7 +43,9 @@ def parse(text: str, path: str) -> Document:
     """Read YAML text. Raises `FileProblems` with every problem that can be found at once."""
     root = _compose(text.removeprefix("\ufeff"), path)
     if not isinstance(root, MappingNode):
-        raise FileProblems(path, [Problem(Place(path, 1, 1), "this is not an issue file.", 'It should start with "schema: 1".')])
+        raise FileProblems(
+            path, [Problem(Place(path, 1, 1), "this is not an issue file.", 'It should start with "schema: 1".')]
+        )
     reader = _Reader(path)
     data = reader.plain(root, ())
     if reader.problems:
@@ -61,9 +63,13 @@ def _compose(text: str, path: str) -> Node | None:
     except ReaderError as error:
         place = _place_at(text, path, error.position)
         message = f"this character (U+{ord(text[error.position]):04X}) cannot stand in a text file."
-        raise FileProblems(path, [Problem(place, message, "Delete it; it is invisible, so retype the word it is in.")]) from None
+        raise FileProblems(
+            path, [Problem(place, message, "Delete it; it is invisible, so retype the word it is in.")]
+        ) from None
     except (YAMLError, RecursionError) as error:
-        message = "this file is nested too deeply." if isinstance(error, RecursionError) else f"this is not YAML: {error}."
+        message = (
+            "this file is nested too deeply." if isinstance(error, RecursionError) else f"this is not YAML: {error}."
+        )
         raise FileProblems(path, [Problem(Place(path, 1, 1), message)]) from None
     return node
 
@@ -75,28 +81,44 @@ def _place_at(text: str, path: str, position: int) -> Place:
 
 def _explain(error: MarkedYAMLError, text: str) -> tuple[str, str]:
     """The YAML reader's complaint in a comms officer's words, and the remedy."""
-    problem = (error.problem or "").strip()
+    problem, context = (error.problem or "").strip(), error.context or ""
     mark = error.problem_mark or error.context_mark
     line = LINE_BREAK.split(text)[mark.line] if mark else ""
-    if "\\t" in problem or line.startswith("\t") or ("\t" in line[: len(line) - len(line.lstrip())]):
+    if "\\t" in problem or "\t" in line[: len(line) - len(line.lstrip())]:
         return "this line starts with a tab.", "Use spaces to move a line in; two for each step."
-    if "mapping values are not allowed" in problem:
-        return "there is a colon in the middle of this text.", 'Put the text in quotes: title: "One: two".'
-    if "cannot start any token" in problem:
-        return "text cannot start with this sign.", "Put the text in quotes."
-    if "quoted scalar" in (error.context or "") or "quoted scalar" in problem:
-        return "a quotation mark is opened here and never closed.", "Add the closing one, or remove the opening one."
-    if "escape character" in problem:
-        return "a backslash stands inside double quotes.", "Use single quotes around this text."
-    if "flow" in (error.context or ""):
-        return "a bracket is opened here and never closed.", "Add the closing ] or }."
-    if "undefined alias" in problem:
-        return "text cannot start with *.", "Put the text in quotes."
-    if "<block end>" in problem or "<block end>" in (error.context or ""):
-        return "this line does not line up with the ones around it.", "Give it the same number of spaces as its neighbours."
-    if "could not find expected ':'" in problem:
-        return "this line has no key.", 'Write "key: value", or move the text in under a line ending in "|".'
-    return f"this is not YAML: {problem or error.context}.", ""
+    for sign, message, remedy in _COMPLAINTS:
+        if sign in problem or sign in context:
+            return message, remedy
+    return f"this is not YAML: {problem or context}.", ""
+
+
+# Words of the YAML reader, what they mean, and the remedy; the first that fits counts.
+_COMPLAINTS: Final = (
+    (
+        "mapping values are not allowed",
+        "there is a colon in the middle of this text.",
+        'Put the text in quotes: title: "One: two".',
+    ),
+    ("cannot start any token", "text cannot start with this sign.", "Put the text in quotes."),
+    (
+        "quoted scalar",
+        "a quotation mark is opened here and never closed.",
+        "Add the closing one, or remove the opening one.",
+    ),
+    ("escape character", "a backslash stands inside double quotes.", "Use single quotes around this text."),
+    ("flow", "a bracket is opened here and never closed.", "Add the closing ] or }."),
+    ("undefined alias", "text cannot start with *.", "Put the text in quotes."),
+    (
+        "<block end>",
+        "this line does not line up with the ones around it.",
+        "Give it the same number of spaces as its neighbours.",
+    ),
+    (
+        "could not find expected ':'",
+        "this line has no key.",
+        'Write "key: value", or move the text in under a line ending in "|".',
+    ),
+)
 
 
 class _Reader:
@@ -112,14 +134,20 @@ class _Reader:
         place = Place(self.path, node.start_mark.line + 1, node.start_mark.column + 1)
         self.places.setdefault(loc, place)
         if node.anchor or id(node) in self._seen:
-            self.problems.append(Problem(place, "anchors and aliases (& and *) are not used here.", "Put text that starts with & or * in quotes."))
+            self.problems.append(
+                Problem(
+                    place,
+                    "anchors and aliases (& and *) are not used here.",
+                    "Put text that starts with & or * in quotes.",
+                )
+            )
             return None
         self._seen.add(id(node))
         if isinstance(node, ScalarNode):
             return self._scalar(node, place)
         if isinstance(node, SequenceNode):
             return [self.plain(child, (*loc, number)) for number, child in enumerate(node.value)]
-        return self._mapping(node, loc)
+        return self._mapping(node, loc) if isinstance(node, MappingNode) else None
 
     def _scalar(self, node: ScalarNode, place: Place) -> str | bool | None:
         text = str(node.value)
@@ -130,8 +158,13 @@ class _Reader:
         if text in {"true", "false"}:
             return text == "true"
         if _DOUBTFUL.match(text) or text in {"~", "null", "Null", "NULL"}:
-            remedy = f'For the word, write "{text}" in quotes; for a switch, write true or false; for nothing, delete the line.'
-            self.problems.append(Problem(place, f"YAML programs disagree about what {text} without quotes means.", remedy))
+            remedy = (
+                f'For the word, write "{text}" in quotes; for a switch, write true or false; '
+                "for nothing, delete the line."
+            )
+            self.problems.append(
+                Problem(place, f"YAML programs disagree about what {text} without quotes means.", remedy)
+            )
         return text
 
     def _mapping(self, node: MappingNode, loc: Loc) -> dict[str, Any]:
