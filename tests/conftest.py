@@ -5,19 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import pytest
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+from playwright.sync_api import Browser, sync_playwright
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """A real Chromium: the system's if there is one, else Playwright's own. `tests/run.py` sees to it that one is there."""
-    from playwright.sync_api import sync_playwright
-
+    """A real Chromium: the system's, else Playwright's own. `tests/run.py` sees to it that there is one."""
     system = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     # Chromium refuses its sandbox to root, which is who runs tests in a container.
     arguments = ["--no-sandbox"] if getattr(os, "geteuid", lambda: 1)() == 0 else []
@@ -33,6 +28,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     skipped = reporter.stats.get("skipped", []) if reporter else []
     if skipped:
+        reporter.ensure_newline()
         for report in skipped:
             reporter.write_line(f"SKIPPED, which counts as failed: {report.nodeid}", red=True)
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
