@@ -145,6 +145,10 @@ class Publication:
         folder = self.issue_dir(issue.id)
         return {item.image.file: measure(folder / item.image.file) for item in issue.items if item.image}
 
+    def picture_bytes(self, issue: str, file: str) -> bytes:
+        """The bytes of a picture of an issue."""
+        return (self.issue_dir(issue) / file).read_bytes()
+
     # ---- secret
 
     def secret(self) -> bytes:

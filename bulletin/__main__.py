@@ -1,0 +1,16 @@
+"""`python -m bulletin` and the `bulletin` command."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Run the command line; the exit code is 0 done, 1 findings or refusals, 2 could not start, 3 stopped part-way."""
+    from bulletin.cli import run
+
+    sys.exit(run(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,99 @@
+"""`collect` and `add`."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import click
+
+from bulletin.cli import output
+
+
+@click.command()
+@click.argument("issue", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print the result for a machine.")
+def collect(issue: str | None, as_json: bool) -> None:
+    """Ask all sources for news and put what is new into the inbox of ISSUE.
+
+    What an earlier issue used, what this one holds already and what you skipped does not come back.
+    """
+    from bulletin import flow
+
+    home = output.publication()
+    name = output.chosen_issue(home, issue)
+    with output.progress("Asking the sources", len(home.config.sources)) as step:
+        result = flow.collect(home, name, on_done=lambda report: step(1))
+    if as_json:
+        output.show_json(
+            {
+                "issue": name,
+                "sources": [
+                    {"id": report.source.id, "found": len(report.candidates), "failure": report.failure or None}
+                    for report in result.reports
+                ],
+                "new": [{"title": entry.title, "url": entry.url, "why": entry.why} for entry in result.new],
+                "left_out": [{"title": entry.title, "url": entry.url, "why": why} for entry, why in result.left_out],
+            }
+        )
+        return
+    for report in result.reports:
+        if report.failure:
+            output.warn(f"{report.source.title}: {report.failure}")
+        else:
+            output.done(f"{report.source.title}: {plural(len(report.candidates), 'story', 'stories')}")
+    output.say()
+    output.done(
+        f"{plural(len(result.new), 'new story', 'new stories')} in the inbox of {name};"
+        f" {len(result.left_out)} left out as known, repeated or too old."
+    )
+    if result.new:
+        output.say(f"Go on: bulletin pick {name}")
+
+
+def plural(count: int, one: str, many: str) -> str:
+    """A count with its noun."""
+    return f"{count} {one if count == 1 else many}"
+
+
+@click.command()
+@click.argument("url", required=False)
+@click.option("--issue", help="Issue to add it to. Without it, the newest.")
+@click.option("--to", "section", help="Section it would fit.")
+@click.option("--title", help="Headline, to add a story by hand.")
+@click.option("--summary", default="", help="What it says.")
+@click.option("--source", help="Who published it.")
+@click.option("--published", type=click.DateTime(["%Y-%m-%d"]), help="Day it was published: 2024-05-08.")
+def add(
+    url: str | None,
+    issue: str | None,
+    section: str | None,
+    title: str | None,
+    summary: str,
+    source: str | None,
+    published: dt.datetime | None,
+) -> None:
+    """Add one story to the inbox: from the page at URL, or by hand with --title."""
+    from bulletin import flow
+    from bulletin.model import Candidate
+
+    if not url:
+        raise click.UsageError("Say which address to add: bulletin add https://www.example.org/news/story")
+    home = output.publication()
+    name = output.chosen_issue(home, issue)
+    if title:
+        by_hand = Candidate(
+            title=title,
+            url=url,
+            source=source,
+            published=published.date() if published else None,
+            summary=summary,
+            section=section,
+            why="added by hand",
+        )
+        added = flow.add_candidate(home, name, by_hand)
+    else:
+        added = flow.add_page(home, name, url, section)
+    output.done(f'"{added.title}" is at the top of the inbox of {name}.')
+    for label, value in (("from", added.source), ("published", added.published), ("picture", added.image)):
+        output.say(f"    {label}: {value or 'not found'}")
+    output.say(f"Go on: bulletin pick 1 --to SECTION --issue {name}")

@@ -1,0 +1,140 @@
+"""What people see: results on standard output, talk on standard error, and the exit code of every ending."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bulletin.errors import BulletinError, FileProblems
+
+if TYPE_CHECKING:
+    from bulletin.publication import Publication
+
+
+def say(text: str = "") -> None:
+    """Talk to the person: standard error."""
+    click.echo(text, err=True)
+
+
+def show(text: str = "") -> None:
+    """A result: standard output."""
+    click.echo(text)
+
+
+def show_json(value: Any) -> None:
+    """A result for a machine."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def done(text: str) -> None:
+    """A step that went well."""
+    say(click.style("✓ ", fg="green") + text)
+
+
+def warn(text: str) -> None:
+    """Something to look at."""
+    say(click.style("! ", fg="yellow") + text)
+
+
+def explain(error: BaseException) -> int:
+    """Say what happened and what to do, and give the exit code."""
+    if isinstance(error, click.exceptions.Exit):
+        return error.exit_code
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else 2
+    if isinstance(error, click.Abort | KeyboardInterrupt):
+        say("\nStopped. Nothing was left half done.")
+        return 3
+    if isinstance(error, click.ClickException):
+        error.show()
+        return 2
+    if isinstance(error, BrokenPipeError):
+        sys.stderr.close()
+        return 0
+    if isinstance(error, FileProblems):
+        say(click.style("✗ ", fg="red") + error.message)
+        for problem in error.problems:
+            say(f"  {click.style(str(problem.place), bold=True)}: {problem.message}")
+            if problem.hint:
+                say(f"      → {problem.hint}")
+        return error.exit_code
+    if isinstance(error, BulletinError):
+        where = f"{error.place}: " if error.place else ""
+        say(click.style("✗ ", fg="red") + where + error.message)
+        if error.hint:
+            say("  → " + error.hint.replace("\n", "\n    "))
+        return error.exit_code
+    if isinstance(error, OSError) and error.filename:
+        say(click.style("✗ ", fg="red") + f"{error.filename}: {(error.strerror or str(error)).lower()}.")
+        return 2
+    say(click.style("✗ ", fg="red") + f"bulletin itself failed: {type(error).__name__}: {error}")
+    say("  → This is a fault of the program, not yours. Run the command again with --debug before it, and report what it prints.")
+    return 2
+
+
+def publication() -> Publication:
+    """The publication of the folder the person is in."""
+    import os
+    from pathlib import Path
+
+    from bulletin.publication import open_publication
+
+    return open_publication(Path.cwd(), os.environ)
+
+
+def chosen_issue(home: Publication, issue: str | None) -> str:
+    """The issue named, or the newest, saying which."""
+    if issue is not None:
+        return issue.strip("/").removeprefix("issues/").removesuffix("/issue.yaml")
+    newest = home.newest_issue()
+    say(f"Issue {newest}, the newest. Name another one to choose it.")
+    return newest
+
+
+def progress(label: str, total: int) -> Progress:
+    """A progress bar on standard error; silent where that is no terminal."""
+    return Progress(label, total)
+
+
+class Progress:
+    """`with progress("Sending", 900) as step: step(1)`."""
+
+    def __init__(self, label: str, total: int) -> None:
+        self._label, self._total = label, total
+
+    def __enter__(self) -> Callable[[int], None]:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bar
+
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        console = Console(stderr=True)
+        self._bar = Bar(*columns, console=console, transient=True, disable=not console.is_terminal)
+        self._bar.start()
+        task = self._bar.add_task(self._label, total=self._total)
+        return lambda count: self._bar.advance(task, count)
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+
+def table(rows: Iterable[tuple[str, ...]], header: tuple[str, ...]) -> None:
+    """Rows as a plain table on standard output, fitted to the terminal."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    drawn = Table(*header, box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for row in rows:
+        drawn.add_row(*(_plain(cell) for cell in row))
+    Console(soft_wrap=False, highlight=False).print(drawn)
+
+
+def _plain(cell: str) -> str:
+    from rich.markup import escape
+
+    return escape(cell)

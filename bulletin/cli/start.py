@@ -1,0 +1,38 @@
+"""`init` and `new`."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import click
+
+from bulletin.cli import output
+
+
+@click.command()
+@click.argument("directory", type=click.Path(path_type=Path))
+@click.option("--name", help="Name of the publication. Without it, the folder's name.")
+def init(directory: Path, name: str | None) -> None:
+    """Make a new publication in DIRECTORY: settings, theme and a first issue."""
+    import os
+
+    from bulletin import flow
+
+    made = flow.init(directory, name or directory.resolve().name.replace("-", " ").capitalize(), dt.date.today(), os.environ)
+    for path, what in made:
+        output.done(f"{path}  {what}")
+    output.say(f"\nGo on: cd {directory}, look at bulletin.toml, then bulletin preview")
+
+
+@click.command()
+@click.argument("issue")
+@click.option("--date", type=click.DateTime(["%Y-%m-%d"]), help="Day it goes out. Without it, the month's last working day.")
+def new(issue: str, date: dt.datetime | None) -> None:
+    """Start ISSUE, named by its month: bulletin new 2024-06."""
+    from bulletin import flow
+
+    home = output.publication()
+    path = flow.new(home, issue, date.date() if date else None)
+    output.done(f"{home.shown(path)} is ready to edit.")
+    output.say(f"Go on: bulletin collect {issue}, then bulletin preview {issue}")

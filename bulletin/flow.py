@@ -1,0 +1,256 @@
+"""The story of a bulletin, told once:
+
+    sources ─► candidates ─► issue ─► editions ─► rendered editions ─► plan ─► ledger ⇄ provider ─► report
+                            (edited)                    └────────► archive
+
+This module joins the stages and is the only one that knows all of them. It opens files, stores and clients, reads the
+clock, and hands plain values to the stages. The command line and the preview are skins over it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bulletin import __version__, issuefile
+from bulletin.editions import audiences_of, make_edition
+from bulletin.errors import BulletinError
+from bulletin.model import EVERYONE, Candidate, Finding, Image, Issue, Item, RenderedEdition, Severity
+from bulletin.publication import Publication, open_publication, write_atomically
+
+if TYPE_CHECKING:
+    from bulletin.collecting import SourceReport
+    from bulletin.http import Client
+    from bulletin.issuefile import IssueFile
+
+
+def today(home: Publication) -> dt.date:
+    """The day it is in the publication's time zone."""
+    return dt.datetime.now(home.config.zone).date()
+
+
+# ---------------------------------------------------------------- start
+
+
+def init(directory: Path, name: str, day: dt.date, environment: Mapping[str, str]) -> list[tuple[Path, str]]:
+    """Make a publication with settings, theme and a first issue; each path with what it is."""
+    from bulletin import starting
+
+    made = [(path, "settings" if path.suffix else "theme") for path in starting.make_publication(directory, name)]
+    home = open_publication(directory, environment)
+    made.append((starting.make_issue(home, f"{day:%Y-%m}", None, example=True), "a first issue"))
+    return made
+
+
+def new(home: Publication, issue: str, date: dt.date | None) -> Path:
+    """Start an issue with the standing sections; the path of its file."""
+    from bulletin import starting
+
+    return starting.make_issue(home, issue, date)
+
+
+# ---------------------------------------------------------------- collect, add, pick
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What collecting did: how each source answered, what is new in the inbox, and what was left out and why."""
+
+    reports: tuple[SourceReport, ...]
+    new: tuple[Candidate, ...]
+    left_out: tuple[tuple[Candidate, str], ...]
+
+
+def client_for(home: Publication) -> Client:
+    """The one guarded client, named to the sites it asks (F-01)."""
+    from bulletin.http import Client
+
+    contact = home.config.collecting.contact or home.config.organisation.website or home.config.archive_url
+    return Client(f"bulletin/{__version__} (+{contact})", local_hosts=home.config.collecting.local_hosts)
+
+
+def collect(home: Publication, issue: str, *, on_done: Callable[[SourceReport], None] | None = None) -> Collected:
+    """Ask all sources at once and put what is new into the issue's inbox. Running it again changes nothing.
+
+    A source that fails is a report with its reason; it never stops the others (F-11).
+    """
+    from bulletin import collecting, selection
+
+    if not home.config.sources:
+        raise BulletinError("bulletin.toml names no sources.", hint="See: bulletin help collecting")
+    file = home.read_issue(issue)
+    reports = collecting.gather(
+        home.config.sources,
+        client=client_for(home),
+        cache_dir=home.cache_dir,
+        today=today(home),
+        zone=home.config.zone,
+        on_done=on_done,
+    )
+    chosen = selection.choose(reports, issue=file.issue, earlier_issues=tuple(home.other_issues(issue)), config=home.config)
+    if chosen.new:
+        home.edit_issue(issue, lambda text, path: issuefile.add_candidates(text, path, chosen.new))
+    return Collected(reports, chosen.new, chosen.left_out)
+
+
+def add_page(home: Publication, issue: str, url: str, section: str | None = None) -> Candidate:
+    """Read a page's title, summary, date, site and picture and put it into the issue's inbox."""
+    from bulletin import collecting
+
+    _refuse_known(home.read_issue(issue), url)
+    candidate = collecting.read_page(url, client=client_for(home), today=today(home), zone=home.config.zone)
+    _refuse_known(home.read_issue(issue), candidate.url)
+    return add_candidate(home, issue, replace(candidate, section=section or candidate.section, why="added by its address"))
+
+
+def add_candidate(home: Publication, issue: str, candidate: Candidate) -> Candidate:
+    """Put one candidate at the top of the issue's inbox."""
+    _refuse_known(home.read_issue(issue), candidate.url)
+    home.edit_issue(issue, lambda text, path: issuefile.add_candidates(text, path, [candidate]))
+    home.read_issue(issue)
+    return candidate
+
+
+def _refuse_known(file: IssueFile, url: str) -> None:
+    from bulletin.selection import same_story_key
+
+    key = same_story_key(url)
+    for item in file.issue.items:
+        if item.url and same_story_key(item.url) == key:
+            raise BulletinError(f'this address is in the issue already: "{item.title}".')
+    for candidate in file.issue.inbox:
+        if same_story_key(candidate.url) == key:
+            raise BulletinError(f'this address is in the inbox already: "{candidate.title}".', hint="See: bulletin pick --list")
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A candidate that became an item, and what could not be done for it."""
+
+    item: Item
+    section: str
+    trouble: str = ""
+
+
+def place(home: Publication, issue: str, url: str, section: str | None, *, with_picture: bool = True) -> Placed:
+    """Move the inbox entry of this address into a section; its picture is fetched and made fit for mail."""
+    from bulletin import selection
+
+    file = home.read_issue(issue)
+    candidate = next((entry for entry in file.issue.inbox if entry.url == url), None)
+    if candidate is None:
+        raise BulletinError(f"the inbox holds no entry with the address {url}.", hint="See: bulletin pick --list")
+    target = section or candidate.section
+    known = home.config.vocabulary.sections
+    if target is None:
+        raise BulletinError(f'say where "{candidate.title}" goes.', hint=f"Add --to and one of: {', '.join(known)}.")
+    if known and target not in known:
+        from bulletin.door import closest
+
+        raise BulletinError(f'there is no section "{target}".', hint=closest(target, known))
+    item = selection.item_from(candidate, {item.id for item in file.issue.items})
+    image, trouble = _fetch_picture(home, issue, candidate, item.id) if with_picture and candidate.image else (None, "")
+    item = replace(item, image=image)
+    home.edit_issue(issue, lambda text, path: issuefile.place_candidate(text, path, url, target, item))
+    return Placed(item, target, trouble)
+
+
+def skip(home: Publication, issue: str, url: str, why: str) -> None:
+    """Turn an inbox entry down, so that it does not come back."""
+    home.edit_issue(issue, lambda text, path: issuefile.skip_candidate(text, path, url, why))
+
+
+def _fetch_picture(home: Publication, issue: str, candidate: Candidate, name: str) -> tuple[Image | None, str]:
+    from bulletin.pictures import fit_for_mail
+
+    assert candidate.image is not None  # noqa: S101 - the caller has looked
+    try:
+        data, ending = fit_for_mail(client_for(home).get(candidate.image).body)
+    except BulletinError as error:
+        return None, f"its picture was left out: {error.message}"
+    file = f"images/{name}.{ending}"
+    write_atomically(home.issue_dir(issue) / file, data)
+    return Image(file=file, alt=candidate.image_alt or "[describe this picture]"), ""
+
+
+# ---------------------------------------------------------------- check and render
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """An issue with its findings and its finished mails."""
+
+    file: IssueFile
+    findings: tuple[Finding, ...]
+    rendered: tuple[RenderedEdition, ...]
+
+    @property
+    def must_fix(self) -> tuple[Finding, ...]:
+        """The findings that stop a sending."""
+        return tuple(finding for finding in self.findings if finding.severity is Severity.MUST_FIX)
+
+
+def check(home: Publication, issue: str) -> Checked:
+    """Read, render and check an issue. Raises `BulletinError` if it cannot be read or rendered."""
+    from bulletin import checks
+
+    file = home.read_issue(issue)
+    rendered = render_file(home, file)
+    others = tuple(other for other in home.other_issues(issue) if other.date < file.issue.date)
+    material = checks.Material(
+        file=file,
+        config=home.config,
+        today=today(home),
+        earlier=others,
+        pictures=home.pictures(file.issue),
+        rendered=rendered,
+    )
+    return Checked(file, checks.run(material), rendered)
+
+
+def render(home: Publication, issue: str) -> tuple[RenderedEdition, ...]:
+    """The issue as finished mails, one for each audience that needs its own, everyone's last."""
+    return render_file(home, home.read_issue(issue))
+
+
+def render_file(home: Publication, file: IssueFile) -> tuple[RenderedEdition, ...]:
+    """The same, of an issue already read. Held against the leak gate before anybody sees it."""
+    from bulletin import gate
+    from bulletin.render import render as render_edition
+
+    pictures, secret = home.pictures(file.issue), home.secret()
+    rendered = []
+    for audience in audiences_of(file.issue, home.config):
+        edition = make_edition(file.issue, home.config, pictures, audience)
+        finished = render_edition(edition, home.config, template_dirs=home.template_dirs, secret=secret)
+        gate.check_edition(finished, file.issue)
+        rendered.append(finished)
+    return tuple(rendered)
+
+
+# ---------------------------------------------------------------- archive
+
+
+def build_archive(home: Publication, directory: Path) -> tuple[Path, tuple[Issue, ...]]:
+    """Build the public pages of all public issues into a folder; the folder and the issues in it.
+
+    The finished files are searched for anything restricted before one of them is written (S-23).
+    """
+    from bulletin import gate
+    from bulletin.archive import site
+
+    issues = [home.read_issue(name).issue for name in home.issue_ids()]
+    public = [issue for issue in issues if issue.public]
+    pictures = {issue.id: home.pictures(issue) for issue in public}
+    outputs = site.build(public, home.config, pictures=pictures, picture_bytes=home.picture_bytes, template_dirs=home.template_dirs)
+    gate.check_public(outputs, issues)
+    site.write(outputs, directory)
+    return directory, tuple(public)
+
+
+def shown_editions(rendered: Sequence[RenderedEdition]) -> str:
+    """The editions' names, for people."""
+    return " and ".join("everyone" if edition.audience == EVERYONE else edition.audience for edition in rendered)
