@@ -1,0 +1,270 @@
+"""What is set up and what is not, before anything is sent: one line for each thing, with what to do about it.
+
+Everything is read from this machine. No server is asked and nothing is changed, and no secret is ever repeated.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import re
+import sqlite3
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from bulletin import registry
+from bulletin.errors import BulletinError
+from bulletin.publication import DATABASE_VARIABLE, SECRET_VARIABLE, Publication
+
+OLDEST_PYTHON: Final = (3, 11)
+OUTBOX: Final = "outbox"
+"""The provider that sends nothing, so that unfinished settings harm nobody."""
+LIBRARIES: Final = (
+    *("click", "jinja2", "mjml", "premailer", "feedparser", "requests", "ruamel.yaml", "pydantic", "markdown_it"),
+    *("linkify_it", "nh3", "selectolax", "dateutil", "PIL", "icalendar", "feedgenerator", "sqlalchemy", "filelock"),
+    *("protego", "pebble", "starlette", "uvicorn", "python_multipart", "rich", "platformdirs"),
+)
+"""What `pyproject.toml` asks for, by the names they are imported under."""
+
+
+class State(Enum):
+    """How a thing stands."""
+
+    PASS = "pass"  # noqa: S105 - not a password
+    LOOK = "look"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One thing that was looked at, how it stands, and what to do if it does not stand well."""
+
+    state: State
+    what: str
+    hint: str = ""
+
+
+def examine(home: Publication) -> tuple[Line, ...]:
+    """Everything about a publication and this machine that sending an issue will need, in the order to mend it."""
+    return (
+        *_machine(),
+        Line(State.PASS, f"Settings: {home.settings_file} is complete and can be read."),
+        *_people(home),
+        *_pages(home),
+        *_provider(home),
+        *_templates(home),
+        *_issues(home),
+        *_kept_state(home),
+    )
+
+
+# ---------------------------------------------------------------- the machine
+
+
+def _machine() -> Iterator[Line]:
+    version = ".".join(map(str, sys.version_info[:3]))
+    if sys.version_info < OLDEST_PYTHON:
+        yield Line(State.FAIL, f"Python: this is {version}.", "Install Python 3.11 or newer.")
+    else:
+        yield Line(State.PASS, f"Python: {version}.")
+    broken = [f"{name} ({reason})" for name in LIBRARIES if (reason := _trouble_with(name))]
+    if broken:
+        yield Line(State.FAIL, f"Libraries: cannot be used: {', '.join(broken)}.", "Install bulletin again, with pip.")
+    else:
+        yield Line(State.PASS, f"Libraries: all {len(LIBRARIES)} are there.")
+
+
+def _trouble_with(library: str) -> str:
+    try:
+        importlib.import_module(library)
+    except ImportError as error:
+        return str(error)
+    return ""
+
+
+# ---------------------------------------------------------------- what readers see
+
+
+def _people(home: Publication) -> Iterator[Line]:
+    sender, organisation = home.config.sender, home.config.organisation
+    unfinished = _unfinished(home)
+    if _is_example(sender.address):
+        yield Line(unfinished, f"Sender: {sender.address} is an example.", 'Put your own into [sender], "address".')
+    else:
+        yield Line(State.PASS, f"Sender: {sender.name} <{sender.address}>.")
+    if sender.reply_to is None:
+        hint = 'Name a mailbox that somebody reads in [sender], "reply_to".'
+        yield Line(State.LOOK, "Answers: they go to the sender's address.", hint)
+    elif _is_example(sender.reply_to):
+        hint = 'Name a mailbox that somebody reads in [sender], "reply_to".'
+        yield Line(unfinished, f"Answers: {sender.reply_to} is an example.", hint)
+    else:
+        yield Line(State.PASS, f"Answers: they go to {sender.reply_to}.")
+    if not organisation.postal_address.strip() or "example" in organisation.postal_address.lower():
+        hint = 'Put the real one into [organisation], "postal_address".'
+        yield Line(unfinished, f'Postal address: "{organisation.postal_address}" is an example.', hint)
+    else:
+        yield Line(State.PASS, f"Postal address: {organisation.postal_address}.")
+
+
+def _pages(home: Publication) -> Iterator[Line]:
+    organisation, web = home.config.organisation, home.config.web
+    unfinished = _unfinished(home)
+    if organisation.privacy_url is None:
+        hint = 'Readers must be told what you do with their data. Put its address into [organisation], "privacy_url".'
+        yield Line(unfinished, "Privacy notice: none is named.", hint)
+    else:
+        yield _address("Privacy notice", organisation.privacy_url, '[organisation], "privacy_url"', unfinished)
+    yield _address("Archive", web.archive_url, '[web], "archive_url"', unfinished)
+    if web.service_url is not None:
+        yield _address("Unsubscribe page", web.service_url, '[web], "service_url"', unfinished)
+
+
+def _address(name: str, url: str, key: str, unfinished: State) -> Line:
+    """A web address that every reader can open (L-01)."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if host == "localhost" or host.startswith("127.") or host == "::1":
+        return Line(unfinished, f"{name}: {url} is on this machine, where readers cannot reach it.", f"Change {key}.")
+    if parts.scheme != "https":
+        return Line(
+            unfinished, f"{name}: {url} is not encrypted.", f"Use an address that starts with https:// in {key}."
+        )
+    if _is_example(host):
+        return Line(unfinished, f"{name}: {url} is an example.", f"Put your own into {key}.")
+    return Line(State.PASS, f"{name}: {url}")
+
+
+def _is_example(address: str) -> bool:
+    """Whether a mail address or host is one of those set apart for examples (RFC 2606)."""
+    return bool(re.search(r"(^|[.@])(example\.(org|com|net)|example|test|invalid)$", address.lower()))
+
+
+def _unfinished(home: Publication) -> State:
+    """What an example left in the settings means: nothing bad while mail goes to files only."""
+    return State.LOOK if home.config.sending.provider == OUTBOX else State.FAIL
+
+
+# ---------------------------------------------------------------- sending
+
+
+def _provider(home: Publication) -> Iterator[Line]:
+    name = home.config.sending.provider
+    if name == OUTBOX:
+        hint = "That is right for trying things out. See: bulletin help sending"
+        yield Line(State.LOOK, "Provider: outbox, which writes files and sends nothing.", hint)
+        return
+    try:
+        provider = registry.load("providers", name)
+    except BulletinError as error:
+        yield Line(State.FAIL, f"Provider: {error.message}", f'{error.hint} It is named in [sending], "provider".')
+        return
+    yield Line(State.PASS, f"Provider: {name}.")
+    for variable in getattr(provider, "SECRETS", ()):
+        if home.environment.get(variable):
+            yield Line(State.PASS, f"Key: {variable} is set.")
+        else:
+            hint = f"Set it in the environment of whoever sends, never in {home.settings_file}."
+            yield Line(State.FAIL, f"Key: {variable} is not set.", hint)
+
+
+# ---------------------------------------------------------------- files
+
+
+def _templates(home: Publication) -> Iterator[Line]:
+    missing = [
+        folder for folder in ("mail", "archive") if not any((top / folder).is_dir() for top in home.template_dirs)
+    ]
+    if missing:
+        hint = "Put the folder back, or install bulletin again."
+        yield Line(State.FAIL, f"Theme: no templates for {' and '.join(missing)}.", hint)
+    else:
+        own = len(home.template_dirs) > 1
+        yield Line(State.PASS, "Theme: your own templates over the starter's." if own else "Theme: the starter theme.")
+
+
+def _issues(home: Publication) -> Iterator[Line]:
+    ids = home.issue_ids()
+    if not ids:
+        yield Line(State.LOOK, "Issues: there is none yet.", "Start one: bulletin new 2024-06")
+        return
+    broken = 0
+    for name in ids:
+        try:
+            home.read_issue(name)
+        except BulletinError as error:
+            broken += 1
+            yield Line(State.FAIL, f"Issue {name}: {error.message}", f"See: bulletin check {name}")
+    if not broken:
+        yield Line(State.PASS, f"Issues: {len(ids)}, all readable, {ids[-1]} the newest.")
+    yield _schema(home)
+
+
+def _schema(home: Publication) -> Line:
+    """Whether editors complete issue files with this publication's present sections and topics."""
+    from bulletin import starting
+
+    path = home.issues_dir / starting.SCHEMA_FILE
+    shown = home.shown(path)
+    hint = "bulletin new writes it together with the next issue."
+    if not path.is_file():
+        return Line(State.LOOK, f"Completion in your editor: {shown} is missing.", hint)
+    try:
+        current = json.loads(path.read_bytes()) == starting.issue_schema(home.config)
+    except ValueError:
+        current = False
+    if current:
+        return Line(State.PASS, f"Completion in your editor: {shown} is up to date.")
+    return Line(State.LOOK, f"Completion in your editor: {shown} does not know your latest settings.", hint)
+
+
+def _kept_state(home: Publication) -> Iterator[Line]:
+    # Publication.state_dir makes the folder, and a doctor changes nothing.
+    folder = home.root / ".bulletin"
+    given = home.environment.get(SECRET_VARIABLE)
+    if given is not None:
+        if len(given) < 32:
+            yield Line(
+                State.FAIL, f"Secret: {SECRET_VARIABLE} is too short to be safe.", "Use at least 32 random characters."
+            )
+        else:
+            yield Line(State.PASS, f"Secret: from {SECRET_VARIABLE}.")
+    elif (folder / "secret").is_file():
+        yield _private("Secret", folder / "secret", home)
+    else:
+        yield Line(State.PASS, "Secret: not made yet; the first preview or sending makes it.")
+    if home.environment.get(DATABASE_VARIABLE):
+        yield Line(
+            State.PASS, f"Readers and deliveries: in the database that {DATABASE_VARIABLE} names. It was not asked."
+        )
+    elif (folder / "bulletin.db").is_file():
+        yield _database(folder / "bulletin.db", home)
+    else:
+        yield Line(State.PASS, "Readers and deliveries: none yet; the first import of subscribers makes the database.")
+
+
+def _database(path: Path, home: Publication) -> Line:
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=2)) as database:
+            answer = database.execute("PRAGMA quick_check(1)").fetchone()[0]
+    except sqlite3.Error as error:
+        answer = str(error)
+    if answer != "ok":
+        hint = "Keep the file, and put the last good copy in its place."
+        return Line(State.FAIL, f"Readers and deliveries: {home.shown(path)} cannot be used ({answer}).", hint)
+    return _private("Readers and deliveries", path, home)
+
+
+def _private(name: str, path: Path, home: Publication) -> Line:
+    """Whether only its owner may read a file (Z-23)."""
+    shown = home.shown(path)
+    if os.name == "posix" and path.stat().st_mode & 0o077:
+        return Line(State.FAIL, f"{name}: others on this machine may read {shown}.", f"Close it: chmod 600 {shown}")
+    return Line(State.PASS, f"{name}: in {shown}, readable by you only.")
