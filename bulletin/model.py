@@ -10,7 +10,6 @@ import datetime as dt
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from types import MappingProxyType
 from typing import Any, Final
 
 from bulletin.errors import Place
@@ -21,7 +20,7 @@ EVERYONE: Final = "everyone"
 SCHEMA: Final = 1
 """Version of the issue file's format."""
 
-STRICT: Final[Mapping[str, Any]] = MappingProxyType({"extra": "forbid", "use_attribute_docstrings": True})
+STRICT: Final[dict[str, Any]] = {"extra": "forbid", "use_attribute_docstrings": True}
 """Read by the door, where files are checked: no unknown keys, and field docstrings become the schema's descriptions."""
 
 
@@ -401,3 +400,26 @@ class Letter:
     """A value for each of `PERSONAL_FIELDS`."""
     message_id: str
     """Message-ID without angle brackets; the same on every attempt (M-06)."""
+
+
+# ---------------------------------------------------------------- readers
+
+
+class SubscriberState(Enum):
+    """Whether a subscriber gets mail."""
+
+    SUBSCRIBED = "subscribed"
+    UNSUBSCRIBED = "unsubscribed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscriber:
+    """A person who gets the bulletin, or got it until they left."""
+
+    id: str
+    """Random letters and digits; what ledger, links and reports use in place of the address."""
+    email: str
+    name: str = ""
+    language: str = ""
+    """Language they asked for, such as cy; empty for the publication's own."""
+    state: SubscriberState = SubscriberState.SUBSCRIBED
