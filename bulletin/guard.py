@@ -1,0 +1,279 @@
+"""The guard around every fetch: which addresses may be asked, and for how long (F-10, Z-30 to Z-36)."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import threading
+import time
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+from urllib.parse import SplitResult, urlsplit
+
+from bulletin.errors import BulletinError
+
+if TYPE_CHECKING:
+    from requests import Response
+    from requests.adapters import HTTPAdapter
+
+_METADATA_HOSTS: Final = ("metadata.google.internal", "metadata")
+_NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
+_PORTS: Final = {"http": 80, "https": 443}
+
+E = TypeVar("E", bound=BaseException)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much one fetch may cost us (F-10). Times in seconds; `size` in bytes, after decompression."""
+
+    connect: float = 10.0
+    total: float = 30.0
+    size: int = 10_000_000
+    redirects: int = 5
+
+
+class FetchError(BulletinError):
+    """An address could not be read. `reason` is the part of the message after the address, without a full stop."""
+
+    def __init__(self, url: str, reason: str, *, status: int | None = None, retry_after: float | None = None) -> None:
+        super().__init__(f"{url} {reason}.")
+        self.url, self.reason, self.status = url, reason, status
+        self.retry_after = retry_after
+        """Seconds the server asks us to wait, if it says so."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.url, self.reason), self.__dict__
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address belongs to the public internet (Z-32). An IPv4 address inside an IPv6 one counts itself."""
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(ip, ipaddress.IPv6Address):
+        inner = ip.ipv4_mapped or ip.sixtofour
+        if ip in _NAT64:
+            inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+        if inner is not None:
+            return is_public(str(inner))
+        if ip.is_site_local:
+            return False
+    return ip.is_global and not ip.is_multicast and not ip.is_reserved
+
+
+def check_address(url: str, local_hosts: Collection[str]) -> None:
+    parts = _split(url)
+    if parts.scheme not in _PORTS:
+        raise FetchError(url, "is not a web address: it should start with https://")
+    if "@" in parts.netloc:
+        raise FetchError(url, "holds a user name; addresses with one are not opened")
+    if not parts.hostname:
+        raise FetchError(url, "names no host")
+    if parts.hostname.rstrip(".") in _METADATA_HOSTS:
+        raise FetchError(url, "leads to a private address")
+    if _port(parts) not in _PORTS.values() and not _is_local(parts.hostname, _port(parts), local_hosts):
+        raise FetchError(url, f"uses port {_port(parts)}; only the usual web ports are opened")
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        _port(parts)
+    except ValueError:
+        raise FetchError(url, "is not a web address that can be read") from None
+    return parts
+
+
+def _port(parts: SplitResult) -> int:
+    return parts.port if parts.port is not None else _PORTS.get(parts.scheme, 0)
+
+
+def _is_local(host: str, port: int, local_hosts: Collection[str]) -> bool:
+    shown = f"[{host}]" if ":" in host else host
+    return f"{shown}:{port}" in local_hosts
+
+
+class Watch:
+    """Ends a fetch when its time is up, whatever the server does.
+
+    Timeouts of sockets count from the last byte, so a server that drips one byte a second never meets them. At the
+    deadline a timer therefore shuts the connections themselves down. It holds duplicates of the sockets, because TLS
+    detaches the original.
+    """
+
+    def __init__(self, limits: Limits, url: str) -> None:
+        self._limits = limits
+        self._end = time.monotonic() + limits.total
+        self._timer = threading.Timer(limits.total, self._expire)
+        self._timer.daemon = True
+        self._lock = threading.Lock()
+        self._sockets: list[socket.socket] = []
+        self._expired = False
+
+    def __enter__(self) -> Watch:
+        self._timer.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+        with self._lock:
+            for held in self._sockets:
+                held.close()
+            self._sockets.clear()
+
+    @property
+    def connect_timeout(self) -> float:
+        """Seconds left for making a connection."""
+        return max(0.01, min(self._limits.connect, self._end - time.monotonic()))
+
+    def hold(self, connection: socket.socket) -> None:
+        with self._lock:
+            self._sockets.append(connection.dup())
+            if self._expired:
+                self._shut()
+
+    def _expire(self) -> None:
+        with self._lock:
+            self._expired = True
+            self._shut()
+
+    def _shut(self) -> None:
+        for held in self._sockets:
+            try:
+                held.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                continue
+
+    def read(self, response: Response, url: str) -> bytes:
+        """The body, unpacked, up to the size limit; what lies beyond it is never held (Z-36)."""
+        limit = self._limits.size
+        parts: list[bytes] = []
+        size = 0
+        while True:
+            chunk = response.raw.read1(65_536, decode_content=True)
+            size += len(chunk)
+            if size > limit:
+                raise FetchError(url, f"is larger than {limit / 1_000_000:g} MB")
+            if chunk:
+                parts.append(chunk)
+            elif self._expired:
+                raise self._too_slow(url)
+            else:
+                return b"".join(parts)
+
+    @contextmanager
+    def explaining(self, url: str) -> Iterator[None]:
+        """Turns the network's exceptions into a `FetchError`."""
+        import http.client
+
+        import requests
+        import urllib3
+
+        try:
+            yield
+        except (
+            requests.RequestException,
+            urllib3.exceptions.HTTPError,
+            http.client.HTTPException,
+            OSError,
+            ValueError,
+        ) as error:
+            raise self._reason(error, url) from None
+
+    def _too_slow(self, url: str) -> FetchError:
+        return FetchError(url, f"took longer than {self._limits.total:g} s")
+
+    def _reason(self, error: BaseException, url: str) -> FetchError:
+        """What a failure of the network means, in words."""
+        if _find(error, _BlockedError):
+            return FetchError(url, "leads to a private address")
+        if self._expired or time.monotonic() >= self._end:
+            return self._too_slow(url)
+        if _find(error, socket.gaierror):
+            return FetchError(url, "cannot be found: there is no such host")
+        words = f"{type(error).__name__} {error}".lower()
+        reasons = {
+            "ssl": "has a certificate that cannot be trusted",
+            "decode": "sent something that cannot be unpacked",
+            "timed out": f"did not answer within {self._limits.connect:g} s",
+            "refused": "does not accept connections",
+            "invalidurl": "is not a web address that can be read",
+        }
+        found = (reason for sign, reason in reasons.items() if sign in words)
+        return FetchError(url, next(found, "broke off the connection"))
+
+
+class _BlockedError(OSError):
+    """The name leads to an address that may not be asked."""
+
+
+def _find(error: BaseException, kind: type[E]) -> E | None:
+    """The first exception of a kind among an exception's causes and arguments, where libraries wrap it."""
+    seen: set[int] = set()
+    todo: list[object] = [error]
+    while todo:
+        one = todo.pop()
+        if isinstance(one, kind):
+            return one
+        if isinstance(one, BaseException) and id(one) not in seen:
+            seen.add(id(one))
+            todo += [one.__cause__, one.__context__, getattr(one, "reason", None), *one.args]
+    return None
+
+
+def _connect(host: str, port: int, watch: Watch, local_hosts: Collection[str]) -> socket.socket:
+    """A connection to `host`, whose name is looked up once and whose every address is checked first (Z-31)."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+    local = _is_local(host, port, local_hosts)
+    if not local and not all(is_public(address) for address in addresses):
+        raise _BlockedError(host)
+    trouble: OSError = socket.gaierror(socket.EAI_NONAME, "no address")
+    for address in addresses:
+        try:
+            connection = socket.create_connection((address, port), timeout=watch.connect_timeout)
+        except OSError as error:
+            trouble = error
+            continue
+        if not local and not is_public(connection.getpeername()[0]):
+            connection.close()
+            raise _BlockedError(host)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        watch.hold(connection)
+        return connection
+    raise trouble
+
+
+def guarded_adapter(watch: Watch, local_hosts: Collection[str]) -> HTTPAdapter:
+    """A requests adapter whose connections are made under watch, to checked addresses.
+
+    It is used without a session, so there are no cookies, no proxies and no settings from the environment.
+    """
+    from requests.adapters import HTTPAdapter
+    from urllib3.connection import HTTPConnection, HTTPSConnection
+    from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+    from urllib3.exceptions import NewConnectionError
+
+    class Guarded(HTTPConnection):
+        def _new_conn(self) -> socket.socket:
+            try:
+                return _connect(self._dns_host, self.port, watch, local_hosts)
+            except OSError as error:
+                raise NewConnectionError(self, str(error)) from error
+
+    class GuardedSecure(Guarded, HTTPSConnection):
+        pass
+
+    class Pool(HTTPConnectionPool):
+        ConnectionCls = Guarded
+
+    class SecurePool(HTTPSConnectionPool):
+        ConnectionCls = GuardedSecure
+
+    class Adapter(HTTPAdapter):
+        def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+            super().init_poolmanager(*args, **kwargs)
+            self.poolmanager.pool_classes_by_scheme = {"http": Pool, "https": SecurePool}
+
+    return Adapter(max_retries=0)

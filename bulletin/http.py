@@ -1,0 +1,177 @@
+"""The one client for asking other people's web servers.
+
+Every fetch has a deadline, a size limit and a redirect limit (F-10), reaches public addresses only (Z-30 to Z-35, see
+`guard`), and sends nothing about us but who we are (F-01). What goes wrong is a `FetchError` whose reason reads after
+a name: "Ofcom news answered 404: there is no such page".
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urljoin, urlsplit
+
+from bulletin.guard import FetchError, Limits, Watch, check_address, guarded_adapter
+
+if TYPE_CHECKING:
+    from requests import PreparedRequest
+    from requests.adapters import HTTPAdapter
+
+__all__ = ["FEEDS", "PAGES", "Client", "FetchError", "Fetched", "Limits", "Validators"]
+
+FEEDS: Final = "application/atom+xml, application/rss+xml, application/feed+json, application/xml;q=0.9, */*;q=0.5"
+PAGES: Final = "text/html, application/xhtml+xml;q=0.9, */*;q=0.5"
+
+_REDIRECTS: Final = (301, 302, 303, 307, 308)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Validators:
+    """What a server gave us to ask "has it changed?" with, byte for byte, and the address that gave it (F-02, F-04)."""
+
+    url: str
+    etag: str | None = None
+    last_modified: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetched:
+    """A server's answer. Header names are in small letters."""
+
+    url: str
+    """The address that answered, after redirects."""
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+    not_modified: bool = False
+    """The server says that nothing changed since the validators; `body` is empty (F-03)."""
+
+    @property
+    def content_type(self) -> str:
+        """The content type with its parameters, or nothing."""
+        return self.headers.get("content-type", "")
+
+    @property
+    def validators(self) -> Validators | None:
+        """What to send next time; None if the server offers nothing."""
+        etag, modified = self.headers.get("etag"), self.headers.get("last-modified")
+        return Validators(url=self.url, etag=etag, last_modified=modified) if etag or modified else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Client:
+    """Asks web servers, one address at a time; safe to share between threads.
+
+    `user_agent` names the program, its version and an address to complain to (F-01). `local_hosts` are hosts with
+    port, such as `127.0.0.1:8000`, that may be asked although they are private or use another port.
+    """
+
+    user_agent: str
+    local_hosts: Sequence[str] = ()
+    limits: Limits = field(default_factory=Limits)
+    _robots: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def get(self, url: str, *, validators: Validators | None = None, accept: str = FEEDS) -> Fetched:
+        """The document at `url`. Raises `FetchError` for anything but the document or "not changed".
+
+        The limits hold for the whole fetch, redirects included.
+        """
+        with Watch(self.limits, url) as watch:
+            adapter = guarded_adapter(watch, self.local_hosts)
+            try:
+                return self._follow(url, adapter, watch, validators, accept)
+            finally:
+                adapter.close()
+
+    def allows_programs(self, url: str) -> bool:
+        """Whether the site's `robots.txt` lets this program open the page (F-09). A client asks each site once."""
+        parts = urlsplit(url)
+        site = f"{parts.scheme}://{parts.netloc}"
+        if site not in self._robots:
+            self._robots[site] = self._robots_of(site)
+        rules = self._robots[site]
+        return bool(rules.can_fetch(url, self.user_agent))
+
+    def _robots_of(self, site: str) -> Any:
+        from protego import Protego
+
+        try:
+            text = self.get(f"{site}/robots.txt", accept="text/plain, */*;q=0.5").body.decode("utf-8", "replace")
+        except FetchError as error:
+            absent = error.status is not None and 400 <= error.status < 500
+            text = "" if absent else "User-agent: *\nDisallow: /"
+        return Protego.parse(text)
+
+    def _follow(
+        self, url: str, adapter: HTTPAdapter, watch: Watch, validators: Validators | None, accept: str
+    ) -> Fetched:
+        for _ in range(self.limits.redirects + 1):
+            check_address(url, self.local_hosts)
+            with watch.explaining(url):
+                request = self._request(url, validators, accept)
+                response = adapter.send(request, stream=True, timeout=(watch.connect_timeout, self.limits.total))
+                headers = MappingProxyType({name.lower(): value for name, value in response.headers.items()})
+                if response.status_code == 304 and validators and validators.url == url:
+                    return Fetched(url=url, status=304, headers=headers, body=b"", not_modified=True)
+                if response.status_code not in _REDIRECTS:
+                    if response.status_code != 200:
+                        raise _refusal(url, response.status_code, headers)
+                    return Fetched(url=url, status=200, headers=headers, body=watch.read(response, url))
+            url = _next_address(url, headers.get("location", ""))
+        raise FetchError(url, f"sends us on more than {self.limits.redirects} times")
+
+    def _request(self, url: str, validators: Validators | None, accept: str) -> PreparedRequest:
+        from requests import Request
+
+        headers = {"User-Agent": self.user_agent, "Accept": accept, "Accept-Encoding": "gzip"}
+        if validators and validators.url == url:
+            if validators.etag:
+                headers["If-None-Match"] = validators.etag
+            if validators.last_modified:
+                headers["If-Modified-Since"] = validators.last_modified
+        return Request("GET", url, headers=headers).prepare()
+
+
+def _next_address(url: str, location: str) -> str:
+    """Where a redirect leads. Going from https back to http is refused (Z-35)."""
+    if not location:
+        raise FetchError(url, "sends us on without saying where to")
+    try:
+        target = urljoin(url, location)
+    except ValueError:
+        raise FetchError(url, "sends us on to something that is not an address") from None
+    if url.startswith("https:") and target.startswith("http:"):
+        raise FetchError(url, "leads from a secure page to one that is not")
+    return target.partition("#")[0]
+
+
+def _refusal(url: str, status: int, headers: Mapping[str, str]) -> FetchError:
+    wait = _seconds(headers.get("retry-after", ""))
+    later = f", and asks us to wait {wait:.0f} seconds" if wait is not None else ""
+    reasons = {
+        304: "says that nothing changed, although we have nothing yet (304)",
+        401: "asks for a password (401)",
+        403: "refuses programs (403)",
+        404: "answered 404: there is no such page",
+        410: "answered 410: the page is gone for good",
+        429: f"was asked too often (429){later}",
+        503: f"is out of service for now (503){later}",
+    }
+    usual = f"has a fault of its own ({status})" if status >= 500 else f"answered {status}, which is not a page"
+    return FetchError(url, reasons.get(status, usual), status=status, retry_after=wait)
+
+
+def _seconds(retry_after: str) -> float | None:
+    """RFC 9110 10.2.3: seconds, or the date to wait for."""
+    from email.utils import parsedate_to_datetime
+
+    if re.fullmatch(r"\d{1,9}", retry_after.strip()):
+        return float(retry_after)
+    try:
+        return max(0.0, parsedate_to_datetime(retry_after).timestamp() - time.time())
+    except (ValueError, TypeError, OverflowError):
+        return None

@@ -1,0 +1,262 @@
+"""Which candidates to offer to the editor, where they would fit, and why (F-26 to F-28). Pure: no clock, no network."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import unicodedata
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+from urllib.parse import SplitResult, urljoin, urlsplit, urlunsplit
+
+from bulletin.config import Config, SourceSetting, TopicSetting
+from bulletin.model import Candidate, Issue, Item
+from bulletin.sources import SourceReport
+
+_TRACKING: Final = re.compile(
+    r"utm_\w*|fbclid|gclid|gclsrc|dclid|msclkid|yclid|igshid|mc_cid|mc_eid|mkt_tok|_ga|_gl|_hsenc|_hsmi|vero_id", re.I
+)
+_UNRESERVED: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+_PORTS: Final = {"http": "80", "https": "443"}
+_TELLING_WORDS: Final = 5
+"""Words a headline needs before two sources with the same one are taken to tell the same story."""
+_SAME_HEADLINE: Final = dt.timedelta(days=7)
+_SLUG_LENGTH: Final = 48
+_KINDS: Final = {"feed": "feed", "listing": "news page"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """What to offer, newest first, and what was left out, each with the reason."""
+
+    new: tuple[Candidate, ...] = ()
+    left_out: tuple[tuple[Candidate, str], ...] = ()
+
+
+def choose(
+    reports: Sequence[SourceReport], *, issue: Issue, earlier_issues: Iterable[Issue], config: Config
+) -> Selection:
+    """The candidates that are new to the issue.
+
+    Left out is what the issue holds already, what an editor turned down, what another issue used, what was published
+    outside the window of `config.collecting.days` before the issue's date, and what an earlier source offers as well.
+    A story without a date stays, and says so. Choosing again with the result in the inbox finds nothing new.
+    """
+    known = _known(issue, earlier_issues)
+    first_day = issue.date - dt.timedelta(days=config.collecting.days)
+    stories: list[_Story] = []
+    by_key: dict[str, _Story] = {}
+    left_out: list[tuple[Candidate, str]] = []
+    for report in reports:
+        for candidate in report.candidates:
+            keys = _keys(candidate)
+            twin = next(
+                (by_key[key] for key in keys if key in by_key and by_key[key].is_told_by(candidate, report)), None
+            )
+            used = known.get(same_story_key(candidate.url))
+            reason = used or _outside(candidate, first_day, issue.date)
+            if reason is None and twin is not None:
+                reason = twin.add(report.source)
+            if reason is not None:
+                left_out.append((candidate, reason))
+            # What lies outside the window must not hide the same story inside it.
+            if reason is None or used or twin is not None:
+                story = twin or _Story(candidate, report.source, kept=reason is None)
+                if twin is None:
+                    stories.append(story)
+                for key in keys:
+                    by_key.setdefault(key, story)
+    new = [story.proposal(config) for story in stories if story.kept]
+    new.sort(key=lambda candidate: candidate.published or dt.date.min, reverse=True)
+    return Selection(new=tuple(new), left_out=tuple(left_out))
+
+
+def item_from(candidate: Candidate, taken_ids: Collection[str]) -> Item:
+    """The candidate as an item of the issue, with an id made from its headline that is not in `taken_ids`."""
+    return Item(
+        id=_unique(_slug(candidate.title), taken_ids),
+        title=candidate.title,
+        url=candidate.url,
+        source=candidate.source,
+        published=candidate.published,
+        topics=candidate.topics,
+        summary=candidate.summary,
+        event=candidate.event,
+    )
+
+
+# ---------------------------------------------------------------- addresses
+
+
+def canonical(url: str) -> str:
+    """The address in its one usual spelling, without tracking parameters (F-27, RFC 3986 6). Never raises.
+
+    What is no address comes back as it is, without spaces around it.
+    """
+    url = url.strip()
+    try:
+        parts = urlsplit(url)
+        scheme, host, port = parts.scheme, (parts.hostname or "").rstrip("."), parts.port
+    except ValueError:
+        return url
+    if scheme not in _PORTS or not host:
+        return url
+    shown = f"[{host}]" if ":" in host else host
+    place = shown if port is None or str(port) == _PORTS[scheme] else f"{shown}:{port}"
+    path = _percent(_without_dots(parts.path)) or "/"
+    pairs = (pair for pair in parts.query.split("&") if pair and not _TRACKING.fullmatch(pair.partition("=")[0]))
+    return urlunsplit(SplitResult(scheme, place, path, _percent("&".join(pairs)), ""))
+
+
+def same_story_key(url: str) -> str:
+    """What two addresses of one story have in common: `www.`, http or https and a trailing slash do not count (F-27).
+
+    For comparing only; it is no address.
+    """
+    place, _, query = canonical(url).partition("?")
+    place = re.sub(r"\Ahttps?://(www\.)?", "", place).rstrip("/")
+    return f"{place}?{query}" if query else place
+
+
+def _without_dots(path: str) -> str:
+    """RFC 3986 5.2.4, by the resolver of the standard library."""
+    if "/." not in path:
+        return path
+    return urlsplit(urljoin("http://host/", path.lstrip("/"))).path
+
+
+def _percent(text: str) -> str:
+    """RFC 3986 6.2.2: escapes in capitals, and none where none is needed."""
+
+    def normal(escape: re.Match[str]) -> str:
+        sign = chr(int(escape[1], 16))
+        return sign if sign in _UNRESERVED else escape[0].upper()
+
+    return re.sub(r"%([0-9A-Fa-f]{2})", normal, text)
+
+
+# ---------------------------------------------------------------- what is known already
+
+
+def _known(issue: Issue, earlier_issues: Iterable[Issue]) -> dict[str, str]:
+    """Reason for leaving a story out, by the key of its address; this issue's own reasons come first."""
+    known: dict[str, str] = {}
+    for url in _addresses(issue):
+        known.setdefault(same_story_key(url), "already in this issue")
+    for candidate in issue.inbox:
+        known.setdefault(same_story_key(candidate.url), "already in the inbox")
+    for skipped in issue.skipped:
+        known.setdefault(same_story_key(skipped.url), f"skipped: {skipped.why}" if skipped.why else "skipped")
+    for other in earlier_issues:
+        for url in _addresses(other):
+            known.setdefault(same_story_key(url), f"ran in {other.id}")
+        for skipped in other.skipped:
+            known.setdefault(same_story_key(skipped.url), f"skipped in {other.id}")
+    return known
+
+
+def _addresses(issue: Issue) -> Iterator[str]:
+    for item in issue.items:
+        if item.url:
+            yield item.url
+        if item.event and item.event.booking:
+            yield item.event.booking
+
+
+def _outside(candidate: Candidate, first: dt.date, last: dt.date) -> str | None:
+    if candidate.published is None or first <= candidate.published <= last:
+        return None
+    when = "before" if candidate.published < first else "after"
+    boundary = first if candidate.published < first else last
+    return f"published {_day(candidate.published)}, {when} {_day(boundary)}"
+
+
+def _keys(candidate: Candidate) -> tuple[str, ...]:
+    """By which a story is known again in another source: its address, and its headline if that tells enough."""
+    words = re.findall(r"\w+", candidate.title.casefold())
+    address = same_story_key(candidate.url)
+    return (address, " ".join(words)) if len(words) >= _TELLING_WORDS else (address,)
+
+
+# ---------------------------------------------------------------- what is proposed
+
+
+@dataclass(slots=True)
+class _Story:
+    """A candidate on its way, and who else tells it."""
+
+    candidate: Candidate
+    source: SourceSetting
+    kept: bool
+    also: list[str] = field(default_factory=list)
+
+    def is_told_by(self, other: Candidate, report: SourceReport) -> bool:
+        """Whether `other`, of which address or headline is the same, is this story.
+
+        A headline alone may come back: it counts only in another source and within a few days.
+        """
+        if same_story_key(other.url) == same_story_key(self.candidate.url):
+            return True
+        mine, its = self.candidate.published, other.published
+        near = mine is None or its is None or abs(mine - its) <= _SAME_HEADLINE
+        return near and report.source.id != self.source.id
+
+    def add(self, source: SourceSetting) -> str:
+        """Notes another telling of the story; the reason for leaving that one out."""
+        if source.id == self.source.id:
+            return f"offered twice by {source.title}"
+        self.also.append(source.title)
+        return f"also offered by {self.source.title}"
+
+    def proposal(self, config: Config) -> Candidate:
+        known = config.vocabulary.sections
+        section = self.candidate.section or self.source.section
+        if self.candidate.event and "events" in known and not self.candidate.section:
+            section = "events"
+        return replace(
+            self.candidate,
+            section=section,
+            topics=_topics(self.candidate, self.source, config.topics),
+            why=self._why(),
+        )
+
+    def _why(self) -> str:
+        kind = _KINDS.get(self.source.kind, self.source.kind)
+        published = self.candidate.published
+        when = f"published {_day(published)}" if published else "no date given"
+        also = f"; also offered by {', '.join(dict.fromkeys(self.also))}" if self.also else ""
+        return f"{self.source.title} {kind}, {when}{also}"
+
+
+def _topics(candidate: Candidate, source: SourceSetting, topics: Sequence[TopicSetting]) -> tuple[str, ...]:
+    """The candidate's own topics, its source's, and those whose words its headline or extract uses."""
+    text = f"{candidate.title}\n{candidate.summary}"
+    found = (topic.id for topic in topics if any(_uses(text, word) for word in topic.words))
+    return tuple(dict.fromkeys((*candidate.topics, *source.topics, *found)))
+
+
+def _uses(text: str, word: str) -> bool:
+    return bool(word.strip()) and bool(re.search(rf"(?<!\w){re.escape(word.strip())}(?!\w)", text, re.IGNORECASE))
+
+
+def _day(day: dt.date) -> str:
+    return f"{day.day} {day:%B} {day.year}"
+
+
+def _slug(title: str) -> str:
+    letters = unicodedata.normalize("NFKD", title.replace("'", "").replace("’", "")).encode("ascii", "ignore").decode()
+    slug = ""
+    for word in re.findall(r"[a-z0-9]+", letters.lower()):
+        if slug and len(slug) + 1 + len(word) > _SLUG_LENGTH:
+            break
+        slug = f"{slug}-{word}" if slug else word[:_SLUG_LENGTH]
+    return slug or "story"
+
+
+def _unique(slug: str, taken: Collection[str]) -> str:
+    number, name = 1, slug
+    while name in taken:
+        number += 1
+        name = f"{slug}-{number}"
+    return name

@@ -1,0 +1,86 @@
+"""Days as feeds and pages write them, told in the publication's time zone (F-28). A wrong day is worse than none."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from typing import Final
+
+_EARLIEST: Final = dt.date(1995, 1, 1)
+_ISO: Final = re.compile(r"\d{4}-\d\d-\d\d(?!\d)")
+_WRITTEN_OUT: Final = re.compile(r"\b(\d{1,2})(?:st|nd|rd|th)? +([A-Za-z]{3,9})\.?,? +(\d{4})\b")
+_HOURS: Final = {
+    "UT": 0,
+    "UTC": 0,
+    "GMT": 0,
+    "Z": 0,
+    "WET": 0,
+    "BST": 1,
+    "WEST": 1,
+    "CET": 1,
+    "CEST": 2,
+    "EET": 2,
+    "EEST": 3,
+    "EST": -5,
+    "EDT": -4,
+    "CST": -6,
+    "CDT": -5,
+    "MST": -7,
+    "MDT": -6,
+    "PST": -8,
+    "PDT": -7,
+}
+
+
+def day(written: str, zone: dt.tzinfo, today: dt.date) -> dt.date | None:
+    """The day a date falls on; None if it cannot be told for certain, lies before 1995, or more than a day ahead.
+
+    Days come before months (08/05/2024 is in May), BST is British Summer Time, and a time without a zone is the
+    publication's own.
+    """
+    moment = moment_of(written)
+    if moment is None:
+        return None
+    try:
+        found = (moment.astimezone(zone) if moment.tzinfo else moment).date()
+    except (OverflowError, ValueError):
+        return None
+    return found if _EARLIEST <= found <= today + dt.timedelta(days=1) else None
+
+
+def moment_of(written: str) -> dt.datetime | None:
+    """Date and time as written, with the zone if one is written."""
+    from dateutil import parser
+
+    text = " ".join(written.split())[:80]
+    iso = _ISO.match(text)
+    read = parser.isoparse if iso else _by_words
+    # A time that cannot be, such as 24:00:00, does not spoil the day beside it.
+    within = _WRITTEN_OUT.search(text)
+    timeless = iso[0] if iso else " ".join(within.groups()) if within else ""
+    for attempt in (text.replace(" ", "T", 1) if iso else text, timeless):
+        try:
+            return read(attempt)
+        except (ValueError, OverflowError, TypeError, AttributeError):
+            continue
+    return None
+
+
+def _by_words(text: str) -> dt.datetime:
+    """dateutil fills in what is missing from a default: read with two, to tell a whole date from a part of one."""
+    from dateutil import parser
+
+    readings = {
+        parser.parse(text, dayfirst=True, tzinfos=_zone, default=default)
+        for default in (dt.datetime(2000, 1, 1), dt.datetime(2004, 2, 2))  # noqa: DTZ001 - no zone is written there
+    }
+    if len(readings) > 1:
+        raise ValueError("a part of the date is missing")
+    return readings.pop()
+
+
+def _zone(name: str | None, offset: int | None) -> dt.tzinfo | None:
+    if offset is not None:
+        return dt.timezone(dt.timedelta(seconds=offset))
+    hours = _HOURS.get((name or "").upper())
+    return None if hours is None else dt.timezone(dt.timedelta(hours=hours))

@@ -1,0 +1,80 @@
+"""What a kind of source is: two pure functions, one before the fetch and one after it.
+
+Fetching, caching and politeness are shared and happen outside, in `collecting`. `read` runs in a child process that is
+ended when it takes too long, because the bytes are other people's; so a document and what comes out of it are plain
+values, and this module imports nothing heavy.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from bulletin.errors import BulletinError
+from bulletin.model import Candidate
+
+if TYPE_CHECKING:
+    from bulletin.config import SourceSetting
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spec:
+    """What a kind needs to know about one source."""
+
+    url: str
+    title: str
+    zone: dt.tzinfo
+    """The publication's time zone, in which days are told."""
+    today: dt.date
+    limit: int = 30
+    """Newest stories looked at."""
+    selectors: Mapping[str, str] = field(default_factory=dict)
+    """CSS selectors, for kinds that read web pages."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What to ask for."""
+
+    url: str
+    accept: str
+    robots: bool = False
+    """Whether the site's robots.txt is asked first: yes for web pages, no for feeds, made for programs (F-09)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """What came back."""
+
+    url: str
+    """The address that answered, after redirects."""
+    body: bytes = field(repr=False)
+    content_type: str = ""
+
+
+class UnreadableError(BulletinError):
+    """A document is not what its source should give. The message reads after the source's name, without a full stop."""
+
+
+class SourceKind(Protocol):
+    """A module in `bulletin/sources/`, or one that another package registers under `bulletin.sources`."""
+
+    def request(self, spec: Spec) -> Request:
+        """What to ask for first."""
+
+    def read(self, document: Document, spec: Spec) -> tuple[Candidate, ...]:
+        """The stories in a document, at most `spec.limit`. Raises only `UnreadableError`, whatever the bytes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceReport:
+    """What came of asking one source: candidates, or the reason why there are none."""
+
+    source: SourceSetting
+    candidates: tuple[Candidate, ...] = ()
+    failure: str | None = None
+    """Why it could not be read, to be said after the source's name and before a full stop."""
+    not_modified: bool = False
+    """The source said that nothing changed; the candidates are those of the last time (F-03)."""

@@ -1,0 +1,217 @@
+"""Feeds: RSS 0.9x, 1.0 and 2.0, Atom 1.0, JSON Feed 1.0 and 1.1, told apart by what they hold (F-20)."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from bulletin.http import FEEDS
+from bulletin.model import Candidate
+from bulletin.sources._dates import day
+from bulletin.sources._source import Document, Request, Spec, UnreadableError
+from bulletin.sources._text import extract, headline, plain, web_link
+
+_NOT_A_FEED: Final = "is not a feed that can be read"
+
+
+def request(spec: Spec) -> Request:
+    """A feed is meant for programs, so robots.txt is not asked (F-09)."""
+    return Request(url=spec.url, accept=FEEDS)
+
+
+def read(document: Document, spec: Spec) -> tuple[Candidate, ...]:
+    """The feed's newest stories. Of several entries for one address the newest counts: an update is not new (F-29).
+
+    A broken feed gives what can be read of it (F-23). Raises `UnreadableError` for what is no feed.
+    """
+    start = document.body[:2048].lstrip(b"\xef\xbb\xbf \t\r\n")
+    if not start:
+        raise UnreadableError("is empty")
+    try:
+        entries = list(_json_entries(document) if start.startswith((b"{", b"[")) else _xml_entries(document))
+    except UnreadableError:
+        raise
+    except Exception:  # whatever another program's bytes do to a parser, it is one source's failure (F-11)
+        raise UnreadableError(_NOT_A_FEED) from None
+    return tuple(_candidates(entries, spec))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Entry:
+    """A feed's entry as it stands, before its words are cleaned."""
+
+    link: str
+    title: str
+    date: str
+    text: str
+    image: str | None = None
+    image_alt: str = ""
+
+
+def _candidates(entries: Iterable[_Entry], spec: Spec) -> Iterator[Candidate]:
+    dated = [(day(entry.date, spec.zone, spec.today), entry) for entry in entries]
+    dated.sort(key=lambda pair: pair[0] or dt.date.min, reverse=True)
+    seen: set[str] = set()
+    for published, entry in dated:
+        if len(seen) >= spec.limit:
+            return
+        if entry.link in seen:
+            continue
+        summary = plain(entry.text)
+        title = headline(entry.title) or _first_words(summary)
+        if not title:
+            continue
+        seen.add(entry.link)
+        yield Candidate(
+            title=title,
+            url=entry.link,
+            source=spec.title,
+            published=published,
+            summary=extract(summary),
+            image=entry.image,
+            image_alt=plain(entry.image_alt) or None if entry.image else None,
+        )
+
+
+def _first_words(text: str) -> str:
+    """A headline for an entry that has none."""
+    words = text.split()
+    return " ".join(words[:12]) + ("…" if len(words) > 12 else "")
+
+
+# ---------------------------------------------------------------- RSS and Atom
+
+
+def _xml_entries(document: Document) -> Iterator[_Entry]:
+    from io import BytesIO
+
+    import feedparser
+
+    # Bytes only: feedparser takes text for an address or a file name and opens it. Its own cleaning and mending of
+    # links are off because they are slow on hostile input; both happen afterwards, for the few entries that are kept.
+    charset = re.search(r"charset\s*=", document.content_type, re.IGNORECASE)
+    headers = {"content-type": document.content_type if charset else "application/xml"}
+    parsed: Any = feedparser.parse(
+        BytesIO(document.body), response_headers=headers, sanitize_html=False, resolve_relative_uris=False
+    )
+    # A web page parses without complaint, so that only a version or entries tell a feed.
+    if not parsed.get("version") and not parsed.entries:
+        raise UnreadableError(_what_it_is(document))
+    base = _base(parsed.feed, document.url)
+    for entry in parsed.entries:
+        link = _link(entry, base)
+        if link:
+            image, alt = _picture(entry, base)
+            yield _Entry(
+                link=link,
+                title=entry.get("title", ""),
+                date=entry.get("published") or entry.get("updated") or entry.get("created") or "",
+                text=_words(entry),
+                image=image,
+                image_alt=alt,
+            )
+
+
+def _base(feed: Any, url: str) -> str:
+    """Where relative links start: the feed's own address or its site's, else the address that answered (F-24)."""
+    own = next((link.get("href", "") for link in feed.get("links", ()) if link.get("rel") == "self"), "")
+    return web_link(own, url) or web_link(feed.get("link", ""), url) or url
+
+
+def _link(entry: Any, base: str) -> str | None:
+    """Where the story is. GOV.UK ids are the address and a time stamp; the time stamp is no part of the story."""
+    for link in (entry.get("link", ""), *(link.get("href", "") for link in entry.get("links", ()))):
+        found = web_link(link, base)
+        if found:
+            return found
+    name = entry.get("id", "")
+    return web_link(name.partition("#")[0], base) if name.startswith(("http://", "https://")) else None
+
+
+def _words(entry: Any) -> str:
+    contents = [content.get("value", "") for content in entry.get("content", ())]
+    found: str = entry.get("summary", "") or next((content for content in contents if content), "")
+    return found
+
+
+def _picture(entry: Any, base: str) -> tuple[str | None, str]:
+    media = [medium for medium in entry.get("media_content", ()) if _is_picture(medium)]
+    media += entry.get("media_thumbnail", ())
+    media += [link for link in entry.get("enclosures", ()) if _is_picture(link)]
+    for medium in media:
+        found = web_link(medium.get("url") or medium.get("href") or "", base)
+        if found:
+            return found, entry.get("media_description", "") or ""
+    return None, ""
+
+
+def _is_picture(medium: Any) -> bool:
+    return medium.get("medium") == "image" or str(medium.get("type", "")).startswith("image/")
+
+
+def _what_it_is(document: Document) -> str:
+    start = document.body[:4096].lower()
+    if not re.search(rb"<!doctype html|<html|<head|<body", start):
+        return _NOT_A_FEED
+    feeds = _named_feeds(document)
+    return "is a web page, not a feed" + (f"; the page names this feed: {', '.join(feeds)}" if feeds else "")
+
+
+def _named_feeds(document: Document) -> list[str]:
+    """The feeds a web page names, for a person to choose from (F-30)."""
+    from selectolax.lexbor import LexborHTMLParser
+
+    kinds = ("application/rss+xml", "application/atom+xml", "application/feed+json", "application/json")
+    links = LexborHTMLParser(document.body).css('link[rel="alternate"][href]')
+    offered = [(link.attributes.get("type") or "", link.attributes.get("href") or "") for link in links]
+    found = [web_link(href, document.url) for kind in kinds for type_, href in offered if type_ == kind]
+    return [link for link in dict.fromkeys(found) if link][:3]
+
+
+# ---------------------------------------------------------------- JSON Feed
+
+
+def _json_entries(document: Document) -> Iterator[_Entry]:
+    try:
+        feed = json.loads(document.body.decode("utf-8-sig"))
+    except (ValueError, RecursionError):
+        raise UnreadableError(_NOT_A_FEED) from None
+    if not isinstance(feed, dict) or not _text(feed, "version").startswith("https://jsonfeed.org/version/1"):
+        raise UnreadableError(_NOT_A_FEED)
+    base = web_link(_text(feed, "feed_url"), document.url) or document.url
+    items = feed.get("items")
+    for item in items if isinstance(items, list) else ():
+        if isinstance(item, dict):
+            link = _json_link(item, base)
+            if link:
+                yield _Entry(
+                    link=link,
+                    title=_as_markup(_text(item, "title")),
+                    date=_text(item, "date_published") or _text(item, "date_modified"),
+                    text=_as_markup(_text(item, "summary") or _text(item, "content_text"))
+                    or _text(item, "content_html"),
+                    image=web_link(_text(item, "image") or _text(item, "banner_image"), base),
+                )
+
+
+def _json_link(item: dict[str, Any], base: str) -> str | None:
+    for link in (_text(item, "url"), _text(item, "external_url")):
+        found = web_link(link, base)
+        if found:
+            return found
+    name = _text(item, "id")
+    return web_link(name, base) if name.startswith(("http://", "https://")) else None
+
+
+def _text(entry: dict[str, Any], key: str) -> str:
+    value = entry.get(key)
+    return value if isinstance(value, str) else ""
+
+
+def _as_markup(text: str) -> str:
+    """A JSON Feed's titles and summaries are plain text: a "<" in them is a sign, not a tag."""
+    return re.sub(r"<(?![a-zA-Z/!])", "&lt;", text)

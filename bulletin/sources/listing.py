@@ -1,0 +1,88 @@
+"""List pages: a web page that lists news without a feed, read by CSS selectors of entry, link, title, date, summary."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from bulletin.http import PAGES
+from bulletin.model import Candidate
+from bulletin.sources._dates import day
+from bulletin.sources._source import Document, Request, Spec, UnreadableError
+from bulletin.sources._text import decoded, extract, headline, plain, web_link
+
+USUAL_SELECTORS: Final[Mapping[str, str]] = {"entry": "article", "link": "a[href]", "date": "time"}
+"""Used where the settings name none. Without `title` the words of the link are the headline."""
+
+
+def request(spec: Spec) -> Request:
+    """The page is made for people, so robots.txt is asked first (F-09)."""
+    return Request(url=spec.url, accept=PAGES, robots=True)
+
+
+def read(document: Document, spec: Spec) -> tuple[Candidate, ...]:
+    """The page's stories, in its order. Raises `UnreadableError` if the selectors find none."""
+    if not document.body.strip():
+        raise UnreadableError("is empty")
+    try:
+        return tuple(_candidates(document, spec))
+    except UnreadableError:
+        raise
+    except Exception:  # whatever another program's bytes do to a parser, it is one source's failure (F-11)
+        raise UnreadableError("is not a web page that can be read") from None
+
+
+def _candidates(document: Document, spec: Spec) -> Iterator[Candidate]:
+    from selectolax.lexbor import LexborHTMLParser
+
+    tree = LexborHTMLParser(decoded(document.body, document.content_type))
+    base_tag = tree.css_first("base[href]")
+    base = web_link(_attribute(base_tag, "href"), document.url) or document.url
+    selectors = {**USUAL_SELECTORS, **spec.selectors}
+    entries = _select(tree, selectors, "entry")
+    if not entries:
+        raise UnreadableError(f'holds nothing that fits the selector "{selectors["entry"]}"; the page may have changed')
+    found = 0
+    seen: set[str] = set()
+    for entry in entries:
+        link = entry if entry.tag == "a" else _first(entry, selectors, "link")
+        url = web_link(_attribute(link, "href"), base)
+        title = headline(_words(_first(entry, selectors, "title") or link))
+        if not url or not title or url in seen:
+            continue
+        seen.add(url)
+        yield Candidate(
+            title=title,
+            url=url,
+            source=spec.title,
+            published=day(_date(_first(entry, selectors, "date")), spec.zone, spec.today),
+            summary=extract(plain(_words(_first(entry, selectors, "summary")))),
+        )
+        found += 1
+        if found >= spec.limit:
+            return
+    if not found:
+        raise UnreadableError("lists no story with a link and a headline; its selectors may need a look")
+
+
+def _select(node: Any, selectors: Mapping[str, str], part: str) -> list[Any]:
+    try:
+        return list(node.css(selectors[part]))
+    except Exception:  # selectolax raises several kinds for a selector it cannot read
+        raise UnreadableError(f'has a selector for {part} that cannot be read: "{selectors[part]}"') from None
+
+
+def _first(node: Any, selectors: Mapping[str, str], part: str) -> Any:
+    return next(iter(_select(node, selectors, part)), None) if part in selectors else None
+
+
+def _words(node: Any) -> str:
+    return node.html or "" if node is not None else ""
+
+
+def _date(node: Any) -> str:
+    return _attribute(node, "datetime") or plain(_words(node))
+
+
+def _attribute(node: Any, name: str) -> str:
+    return (node.attributes.get(name) or "") if node is not None else ""
