@@ -1,0 +1,76 @@
+"""Editions to rendered editions: templates, MJML and style rules become one HTML page and one plain text.
+
+Pure: the same edition, settings, templates and secret give the same bytes (M-18); nothing is fetched.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from bulletin.config import Config
+from bulletin.errors import BulletinError, Place
+from bulletin.model import Edition, RenderedEdition
+from bulletin.render import inline, mjml, theme
+from bulletin.render.personal import fill, markers, preview_personal
+
+__all__ = ["fill", "preview_personal", "render"]
+
+HTML_TEMPLATE = "mail/issue.mjml"
+TEXT_TEMPLATE = "mail/issue.txt"
+
+
+def render(edition: Edition, config: Config, *, template_dirs: tuple[Path, ...], secret: bytes) -> RenderedEdition:
+    """The edition as finished HTML and plain text, with a marker wherever a reader's own value goes.
+
+    The text comes from its own template and the same edition, not from the HTML (H-24). Raises `BulletinError` with
+    template, line and remedy for a template that cannot be used, or that leaves no way to unsubscribe.
+    """
+    personal = markers(edition, secret)
+    values = theme.context(edition, config, personal)
+    html = _html(values, template_dirs)
+    text = theme.run(template_dirs, TEXT_TEMPLATE, values, escape=False).strip("\n") + "\n"
+    for template, part in ((HTML_TEMPLATE, html), (TEXT_TEMPLATE, text)):
+        if personal["unsubscribe_url"] not in part:
+            raise BulletinError(
+                "this template gives readers no link to unsubscribe.",
+                hint="Put {{ personal.unsubscribe_url }} where its link goes.",
+                place=Place(theme.shown(template_dirs, template)),
+            )
+    return RenderedEdition(
+        issue=edition.issue,
+        audience=edition.audience,
+        language=edition.language,
+        subject=edition.subject,
+        html=html,
+        text=text,
+        markers=personal,
+        digest=_digest(edition.subject, html, text),
+    )
+
+
+def _html(values: theme.Context, template_dirs: tuple[Path, ...]) -> str:
+    source = theme.run(template_dirs, HTML_TEMPLATE, values, escape=True)
+    try:
+        mail = mjml.to_mail(source, lambda path: theme.run(template_dirs, path, values, escape=True))
+    except mjml.MjmlError as error:
+        place = theme.place_in_template(template_dirs, error.template or HTML_TEMPLATE, values, error.offset)
+        raise BulletinError(error.message, hint=error.hint, place=place) from None
+    html = inline.inline(mail.html, mail.css)
+    for field, marker in values["personal"].items():
+        if html.count(marker) != source.count(marker):
+            raise BulletinError(
+                f"the place of {field} was lost on the way to HTML.",
+                hint="Write {{ personal." + field + " }} in text, or alone in an href.",
+                place=Place(theme.shown(template_dirs, HTML_TEMPLATE)),
+            )
+    return html
+
+
+def _digest(*parts: str) -> str:
+    """SHA-256 over the parts, each with its length before it, so that none can run into the next."""
+    digest = hashlib.sha256()
+    for part in parts:
+        data = part.encode()
+        digest.update(len(data).to_bytes(8, "big") + data)
+    return digest.hexdigest()

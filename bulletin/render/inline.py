@@ -1,0 +1,31 @@
+"""Style rules into style attributes, for mail programs that drop `<style>` (H-12)."""
+
+from __future__ import annotations
+
+import logging
+
+
+def inline(html: str, css: str) -> str:
+    """The page with `css` moved into its elements; its own `<style>` blocks, with media queries and dark mode, stay.
+
+    Only `css` is inlined: the MJML engine's reset would otherwise be copied to every cell. Fetches nothing. The result
+    starts with `<!DOCTYPE html>`, without which browsers fall back to the box model of another age.
+    """
+    from premailer import Premailer
+
+    page = html.replace("<!doctype html>", "<!DOCTYPE html>", 1).replace("<style", '<style data-premailer="ignore"')
+    done = Premailer(
+        page,
+        css_text=css or None,
+        keep_style_tags=True,
+        strip_important=False,
+        remove_classes=False,
+        disable_leftover_css=True,
+        disable_validation=True,
+        allow_network=False,
+        allow_loading_external_files=False,
+        align_floating_images=False,
+        disable_basic_attributes=["width", "height", "bgcolor", "align", "valign"],
+        cssutils_logging_level=logging.CRITICAL,
+    ).transform()
+    return str(done).replace('<style data-premailer="ignore"', "<style")

@@ -1,0 +1,145 @@
+"""Markdown of summaries and opening words, as HTML for mail and archive and as plain text.
+
+Both come from one parse, so they say the same things and hold the same links (H-24).
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import textwrap
+from collections.abc import Iterator, Sequence
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+    from markdown_it.token import Token
+    from markupsafe import Markup
+
+_TAGS = frozenset({"p", "br", "hr", "strong", "em", "s", "a", "ul", "ol", "li", "blockquote", "code", "pre"})
+_ATTRIBUTES = {"a": {"href"}, "ol": {"start"}}
+_SCHEMES = frozenset({"http", "https", "mailto", "tel"})
+
+
+def to_html(text: str) -> Markup:
+    """Markdown as sanitised, balanced HTML.
+
+    Raw HTML and links other than http, https, mailto and tel stay as the text they are. Headings become bold
+    paragraphs, so that a summary never breaks the outline of the page (H-19); pictures become their alternative text.
+    """
+    import nh3
+    from markupsafe import Markup
+
+    rough = _parser().render(text)
+    clean = nh3.clean(rough, tags=set(_TAGS), attributes=_ATTRIBUTES, url_schemes=set(_SCHEMES), link_rel=None)
+    return Markup(clean.strip())  # noqa: S704 - just sanitised
+
+
+def to_text(text: str, width: int = 72) -> str:
+    """Markdown as plain text in lines of at most `width` characters, where words and addresses allow it.
+
+    Links read "words (https://...)", lists start their items with "- " or a number.
+    """
+    lines = "\n".join(_blocks(_parser().parse(text), width))
+    return re.sub(r"\n{3,}", "\n\n", re.sub(r"^[> ]+\n(?=\n)", "", lines, flags=re.MULTILINE)).strip("\n")
+
+
+@cache
+def _parser() -> MarkdownIt:
+    from markdown_it import MarkdownIt
+
+    parser = MarkdownIt("commonmark", {"html": False, "linkify": True}).enable(["linkify", "strikethrough"])
+    # Only addresses written in full become links: "e.g.This" and "file.py" are words.
+    parser.linkify.set({"fuzzy_link": False, "fuzzy_email": False})  # type: ignore[union-attr]
+    parser.validateLink = _may_link  # type: ignore[method-assign]
+    parser.add_render_rule("heading_open", lambda *_: "<p><strong>")
+    parser.add_render_rule("heading_close", lambda *_: "</strong></p>\n")
+    parser.add_render_rule("image", _image_words)
+    return parser
+
+
+def _may_link(url: str) -> bool:
+    scheme, colon, _ = url.strip().partition(":")
+    return bool(colon) and scheme.lower() in _SCHEMES
+
+
+def _image_words(_renderer: object, tokens: Sequence[Token], index: int, *_: object) -> str:
+    return html.escape(tokens[index].content)
+
+
+def _blocks(tokens: Sequence[Token], width: int) -> Iterator[str]:
+    """The lines of the text, with a blank line between blocks and none inside tight lists."""
+    first, later = [""], [""]  # what the next line and the lines after it start with, one entry for each open container
+    numbers: list[int] = []
+    for token in tokens:
+        match token.type:
+            case "bullet_list_open" | "ordered_list_open":
+                numbers.append(int(token.attrs.get("start", 1)) if token.type == "ordered_list_open" else 0)
+            case "bullet_list_close" | "ordered_list_close":
+                numbers.pop()
+                if not numbers:
+                    yield ""
+            case "list_item_open":
+                bullet = f"{numbers[-1]}. " if token.markup in ".)" and token.info else "- "
+                numbers[-1] += 1
+                first.append(later[-1] + bullet)
+                later.append(later[-1] + " " * len(bullet))
+            case "blockquote_open":
+                first.append(first[-1] + "> ")
+                later.append(later[-1] + "> ")
+            case "list_item_close" | "blockquote_close":
+                first.pop()
+                later.pop()
+                if token.type == "blockquote_close":
+                    yield ""
+            case "inline":
+                yield from _wrapped(_words(token.children or []), width, first[-1], later[-1])
+                first[-1] = later[-1]
+            case "fence" | "code_block":
+                yield from (later[-1] + "    " + line for line in token.content.splitlines())
+                yield ""
+            case "hr":
+                yield from (later[-1] + "-" * 20, "")
+            case "paragraph_close" | "heading_close" if not token.hidden:
+                yield later[-1].rstrip()
+            case _:
+                pass
+
+
+def _wrapped(words: str, width: int, first: str, later: str) -> Iterator[str]:
+    for line in words.split("\n"):
+        yield from wrap(line, width, first, later)
+        first = later
+
+
+def wrap(text: str, width: int, first: str = "", later: str = "") -> list[str]:
+    """`text` in lines of at most `width` characters; addresses and hyphenated words are never broken."""
+    return textwrap.wrap(
+        text, width, initial_indent=first, subsequent_indent=later, break_long_words=False, break_on_hyphens=False
+    ) or [first.rstrip()]
+
+
+def _words(children: Sequence[Token]) -> str:
+    parts: list[str] = []
+    opened: list[tuple[str, int]] = []
+    for child in children:
+        match child.type:
+            case "softbreak":
+                parts.append(" ")
+            case "hardbreak":
+                parts.append("\n")
+            case "link_open":
+                opened.append((str(child.attrs["href"]), len(parts)))
+            case "link_close":
+                url, start = opened.pop()
+                words = "".join(parts[start:])
+                parts[start:] = [_link(words, url)]
+            case _:
+                parts.append(child.content)
+    return re.sub(r"[ \t]+", " ", "".join(parts))
+
+
+def _link(words: str, url: str) -> str:
+    shown = re.sub(r"^(?:mailto|tel):", "", url)
+    return shown if words in (url, shown) or not words.strip() else f"{words} ({shown})"

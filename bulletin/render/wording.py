@@ -1,0 +1,73 @@
+"""Dates, times and small turns of phrase, the way GOV.UK writes them (C-06)."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from bulletin.model import EditionEvent
+
+_MONTHS = (
+    "January", "February", "March", "April", "May", "June",
+    "July", "August", "September", "October", "November", "December",
+)  # fmt: skip
+_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
+def day(date: dt.date) -> str:
+    """A date: 8 May 2024. Does not depend on the machine's locale."""
+    return f"{date.day} {_MONTHS[date.month - 1]} {date.year}"
+
+
+def short_day(date: dt.date) -> str:
+    """A date whose year goes without saying: 8 May."""
+    return f"{date.day} {_MONTHS[date.month - 1]}"
+
+
+def weekday(date: dt.date) -> str:
+    """A date to plan for: Wednesday 8 May 2024."""
+    return f"{_DAYS[date.weekday()]} {day(date)}"
+
+
+def clock(time: dt.datetime) -> str:
+    """A time: 11am, 12:30pm, midday, midnight."""
+    if time.minute == 0 and time.hour in (0, 12):
+        return "midday" if time.hour else "midnight"
+    minutes = f":{time.minute:02d}" if time.minute else ""
+    return f"{time.hour % 12 or 12}{minutes}{'am' if time.hour < 12 else 'pm'}"
+
+
+def when(event: EditionEvent) -> str:
+    """When an event takes place: Wednesday 12 June 2024, 11am to 12:30pm. One from midnight on lasts the whole day."""
+    starts, ends = event.starts, event.ends
+    if _whole_days(event):
+        last = ends.date() if ends else starts.date()
+        return weekday(starts) if last == starts.date() else f"{weekday(starts)} to {weekday(last)}"
+    begin = f"{weekday(starts)}, {clock(starts)}"
+    if ends is None:
+        return begin
+    if ends.date() == starts.date():
+        return f"{begin} to {clock(ends)}"
+    return f"{begin} to {weekday(ends)}, {clock(ends)}"
+
+
+def _whole_days(event: EditionEvent) -> bool:
+    midnight = dt.time()
+    return event.starts.time() == midnight and (event.ends is None or event.ends.time() == midnight)
+
+
+def credit(source: str | None, published: dt.date | None) -> str:
+    """Who published a story, and when: Ofcom, 8 May 2024. Empty if neither is known."""
+    return ", ".join(part for part in (source, day(published) if published else None) if part)
+
+
+def readers_only(audience_title: str) -> str:
+    """The label of an item kept for an audience: For police forces only."""
+    first, rest = audience_title[:1], audience_title[1:]
+    # "Police forces" is lowered inside the phrase, "NPCC leads" is not.
+    return f"For {first + rest if rest[:1].isupper() else first.lower() + rest} only"
+
+
+def issue_label(title: str, masthead: str) -> str:
+    """What an issue's title says beyond the masthead above it: "May 2024" of "VKPP Bulletin, May 2024"."""
+    rest = title[len(masthead) :] if title.casefold().startswith(masthead.casefold()) else title
+    return rest.lstrip(" ,:;-–—") or title
