@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from bulletin.collecting import SourceReport
     from bulletin.http import Client
     from bulletin.issuefile import IssueFile
+    from bulletin.model import Subscriber
+    from bulletin.subscribers.importing import Difference
+    from bulletin.subscribers.store import Subscribers
 
 
 def today(home: Publication) -> dt.date:
@@ -32,16 +35,21 @@ def today(home: Publication) -> dt.date:
     return dt.datetime.now(home.config.zone).date()
 
 
+def now() -> dt.datetime:
+    """This moment, in UTC."""
+    return dt.datetime.now(dt.UTC)
+
+
 # ---------------------------------------------------------------- start
 
 
-def init(directory: Path, name: str, day: dt.date, environment: Mapping[str, str]) -> list[tuple[Path, str]]:
+def init(directory: Path, name: str, environment: Mapping[str, str]) -> list[tuple[Path, str]]:
     """Make a publication with settings, theme and a first issue; each path with what it is."""
     from bulletin import starting
 
     made = [(path, "settings" if path.suffix else "theme") for path in starting.make_publication(directory, name)]
     home = open_publication(directory, environment)
-    made.append((starting.make_issue(home, f"{day:%Y-%m}", None, example=True), "a first issue"))
+    made.append((starting.make_issue(home, f"{today(home):%Y-%m}", None, example=True), "a first issue"))
     return made
 
 
@@ -69,7 +77,7 @@ def client_for(home: Publication) -> Client:
     from bulletin.http import Client
 
     contact = home.config.collecting.contact or home.config.organisation.website or home.config.archive_url
-    return Client(f"bulletin/{__version__} (+{contact})", local_hosts=home.config.collecting.local_hosts)
+    return Client(user_agent=f"bulletin/{__version__} (+{contact})", local_hosts=home.config.collecting.local_hosts)
 
 
 def collect(home: Publication, issue: str, *, on_done: Callable[[SourceReport], None] | None = None) -> Collected:
@@ -90,7 +98,9 @@ def collect(home: Publication, issue: str, *, on_done: Callable[[SourceReport], 
         zone=home.config.zone,
         on_done=on_done,
     )
-    chosen = selection.choose(reports, issue=file.issue, earlier_issues=tuple(home.other_issues(issue)), config=home.config)
+    chosen = selection.choose(
+        reports, issue=file.issue, earlier_issues=tuple(home.other_issues(issue)), config=home.config
+    )
     if chosen.new:
         home.edit_issue(issue, lambda text, path: issuefile.add_candidates(text, path, chosen.new))
     return Collected(reports, chosen.new, chosen.left_out)
@@ -103,7 +113,9 @@ def add_page(home: Publication, issue: str, url: str, section: str | None = None
     _refuse_known(home.read_issue(issue), url)
     candidate = collecting.read_page(url, client=client_for(home), today=today(home), zone=home.config.zone)
     _refuse_known(home.read_issue(issue), candidate.url)
-    return add_candidate(home, issue, replace(candidate, section=section or candidate.section, why="added by its address"))
+    return add_candidate(
+        home, issue, replace(candidate, section=section or candidate.section, why="added by its address")
+    )
 
 
 def add_candidate(home: Publication, issue: str, candidate: Candidate) -> Candidate:
@@ -123,7 +135,9 @@ def _refuse_known(file: IssueFile, url: str) -> None:
             raise BulletinError(f'this address is in the issue already: "{item.title}".')
     for candidate in file.issue.inbox:
         if same_story_key(candidate.url) == key:
-            raise BulletinError(f'this address is in the inbox already: "{candidate.title}".', hint="See: bulletin pick --list")
+            raise BulletinError(
+                f'this address is in the inbox already: "{candidate.title}".', hint="See: bulletin pick --list"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +245,63 @@ def render_file(home: Publication, file: IssueFile) -> tuple[RenderedEdition, ..
     return tuple(rendered)
 
 
+def write_rendered(home: Publication, issue: str, directory: Path) -> list[tuple[Path, int]]:
+    """Write the finished mails as `<audience>.<language>.html` and `.txt`; each path with its bytes.
+
+    Personal values are samples: the files are for looking at.
+    """
+    from bulletin.render import fill, sample_personal
+
+    written = []
+    for edition in render(home, issue):
+        html, text = fill(edition, sample_personal(home.config))
+        for ending, content in (("html", html), ("txt", text)):
+            path = directory / f"{edition.name}.{ending}"
+            data = content.encode("utf-8")
+            write_atomically(path, data)
+            written.append((path, len(data)))
+    return written
+
+
+# ---------------------------------------------------------------- subscribers
+
+
+def import_subscribers(home: Publication, file: Path, *, basis: str = "", dry_run: bool = False) -> Difference:
+    """Add the readers in a CSV file, or only say what that would do. Nobody who left is brought back."""
+    from bulletin.subscribers import importing
+
+    store = _subscribers(home)
+    difference = importing.compare(importing.read_csv(file.read_bytes(), file.name), store)
+    if not dry_run:
+        importing.add(difference, store, now=now(), how=f"import of {file.name}" + (f": {basis}" if basis else ""))
+    return difference
+
+
+def list_subscribers(home: Publication) -> list[tuple[Subscriber, str]]:
+    """All subscribers, each with the audience whose edition they read."""
+    from bulletin.subscribers.audience import audience_of
+
+    return [(person, audience_of(person.email, home.config)) for person in _subscribers(home).all()]
+
+
+def unsubscribe(home: Publication, address: str) -> bool:
+    """Take an address off the list at once; whether that changed anything. Raises if it is not known."""
+    from bulletin.subscribers.address import normalise
+
+    store = _subscribers(home)
+    person = store.find(normalise(address))
+    if person is None:
+        raise BulletinError("that address is not on the list.", hint="See: bulletin subscribers list")
+    return store.unsubscribe(person.id, now=now(), how="taken off by the publisher")
+
+
+def _subscribers(home: Publication) -> Subscribers:
+    from bulletin.stores import open_database
+    from bulletin.subscribers.store import Subscribers
+
+    return Subscribers(open_database(home.database_url))
+
+
 # ---------------------------------------------------------------- archive
 
 
@@ -245,7 +316,9 @@ def build_archive(home: Publication, directory: Path) -> tuple[Path, tuple[Issue
     issues = [home.read_issue(name).issue for name in home.issue_ids()]
     public = [issue for issue in issues if issue.public]
     pictures = {issue.id: home.pictures(issue) for issue in public}
-    outputs = site.build(public, home.config, pictures=pictures, picture_bytes=home.picture_bytes, template_dirs=home.template_dirs)
+    outputs = site.build(
+        public, home.config, pictures=pictures, picture_bytes=home.picture_bytes, template_dirs=home.template_dirs
+    )
     gate.check_public(outputs, issues)
     site.write(outputs, directory)
     return directory, tuple(public)

@@ -16,7 +16,10 @@ _MOST_BYTES = 5_000_000
 
 
 def measure(path: Path) -> Picture | None:
-    """What a picture file really is, whatever its name says; None if it is missing. Bytes that are no picture have no format."""
+    """What a picture file really is, whatever its name says; None if it is missing.
+
+    Bytes that are no picture have no format.
+    """
     from PIL import Image, UnidentifiedImageError
 
     if not path.is_file():
@@ -37,19 +40,28 @@ def fit_for_mail(data: bytes) -> tuple[bytes, str]:
     from PIL import Image, ImageOps, UnidentifiedImageError
 
     if len(data) > _MOST_BYTES:
-        raise BulletinError("the picture is larger than 5 MB.", hint="Make a smaller one and put it into images/ by hand.")
+        raise BulletinError(
+            "the picture is larger than 5 MB.", hint="Make a smaller one and put it into images/ by hand."
+        )
     try:
         with Image.open(io.BytesIO(data)) as image:
             if image.width * image.height > _MOST_PIXELS:
-                raise BulletinError("the picture has more than 25 million pixels.", hint="Make a smaller one and put it into images/ by hand.")
+                raise BulletinError(
+                    "the picture has more than 25 million pixels.",
+                    hint="Make a smaller one and put it into images/ by hand.",
+                )
             upright = ImageOps.exif_transpose(image)
             upright.thumbnail((WIDEST, WIDEST * 2))
             drawn = upright.mode in {"P", "1", "L", "LA", "RGBA", "PA"}
             out = io.BytesIO()
             if drawn:
-                upright.convert("RGBA" if "A" in upright.mode or "transparency" in upright.info else "RGB").save(out, "PNG", optimize=True)
+                upright.convert("RGBA" if "A" in upright.mode or "transparency" in upright.info else "RGB").save(
+                    out, "PNG", optimize=True
+                )
                 return out.getvalue(), "png"
             upright.convert("RGB").save(out, "JPEG", quality=82, optimize=True, progressive=True)
             return out.getvalue(), "jpg"
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        raise BulletinError("these bytes are not a picture.", hint="Open the address in a browser to see what it holds.") from None
+        raise BulletinError(
+            "these bytes are not a picture.", hint="Open the address in a browser to see what it holds."
+        ) from None

@@ -22,7 +22,10 @@ _THEME = ("mail", "archive")
 
 
 def make_publication(directory: Path, name: str) -> Iterator[Path]:
-    """Write a new publication's settings, theme and git ignore file; yields each path. Raises if there is one already."""
+    """Write a new publication's settings, theme and git ignore file; yields each path.
+
+    Raises `BulletinError` if there is one already.
+    """
     if (directory / SETTINGS).exists():
         raise BulletinError(f"{directory} already holds a publication.", hint="Choose another folder.")
     if directory.exists() and not directory.is_dir():
@@ -33,7 +36,7 @@ def make_publication(directory: Path, name: str) -> Iterator[Path]:
         yield directory / "templates" / part
     if not (directory / ".gitignore").exists():
         write_atomically(directory / ".gitignore", b".bulletin/\n")
-    write_atomically(directory / SETTINGS, _filled("bulletin.toml", name=name).encode())
+    write_atomically(directory / SETTINGS, filled("bulletin.toml", name=name).encode())
     yield directory / SETTINGS
 
 
@@ -44,12 +47,18 @@ def make_issue(publication: Publication, issue: str, date: dt.date | None, *, ex
     """
     path = publication.issue_path(issue)
     if path.exists():
-        raise BulletinError(f"{publication.shown(path)} is there already.", hint=f"Look at it with: bulletin check {issue}")
+        raise BulletinError(
+            f"{publication.shown(path)} is there already.", hint=f"Look at it with: bulletin check {issue}"
+        )
     if not re.fullmatch(r"[A-Za-z0-9]+(?:[-_.][A-Za-z0-9]+)*", issue):
-        raise BulletinError(f'"{issue}" cannot be the name of an issue.', hint="Use letters, digits and hyphens, such as 2024-06.")
+        raise BulletinError(
+            f'"{issue}" cannot be the name of an issue.', hint="Use letters, digits and hyphens, such as 2024-06."
+        )
     day = date or _last_working_day(issue)
     title = f"{publication.config.name}, {day:%B %Y}"
-    text = _filled("issue.yaml", id=issue, title=title, date=day.isoformat(), sections=publication.config.sections, example=example)
+    text = filled(
+        "issue.yaml", id=issue, title=title, date=day.isoformat(), sections=publication.config.sections, example=example
+    )
     write_schema(publication)
     (path.parent / "images").mkdir(parents=True, exist_ok=True)
     write_atomically(path, text.encode())
@@ -58,7 +67,7 @@ def make_issue(publication: Publication, issue: str, date: dt.date | None, *, ex
 
 
 def write_schema(publication: Publication) -> Path:
-    """Write the JSON Schema that lets an editor complete and check issue files, with this publication's own words in it."""
+    """Write the JSON Schema that lets an editor complete and check issue files, with this publication's words in it."""
     path = publication.issues_dir / SCHEMA_FILE
     write_atomically(path, (json.dumps(issue_schema(publication.config), indent=2, ensure_ascii=False) + "\n").encode())
     return path
@@ -99,7 +108,8 @@ def _last_working_day(issue: str) -> dt.date:
     return day - dt.timedelta(days=max(0, day.weekday() - 4))
 
 
-def _filled(template: str, **values: object) -> str:
+def filled(template: str, **values: object) -> str:
+    """A text from the starter templates with its values; strings are quoted by the filters `toml` and `yaml`."""
     from jinja2 import FileSystemLoader, StrictUndefined
     from jinja2.sandbox import SandboxedEnvironment
 
@@ -107,7 +117,7 @@ def _filled(template: str, **values: object) -> str:
         loader=FileSystemLoader(starter_templates() / "start"),
         undefined=StrictUndefined,
         keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701 - plain text; the filters below quote
+        autoescape=False,
     )
     # A JSON string is a valid string in both formats.
     environment.filters["toml"] = environment.filters["yaml"] = lambda text: json.dumps(str(text), ensure_ascii=False)

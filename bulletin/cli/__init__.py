@@ -15,18 +15,18 @@ from bulletin import __version__
 from bulletin.cli import output
 
 COMMANDS = {
-    "demo": ("demo", "Show the whole story on sample sources, from collecting to archive."),
+    "demo": ("demo", "Show the whole story on sample sources."),
     "init": ("start", "Make a new publication in a folder."),
     "new": ("start", "Start an issue."),
-    "collect": ("collect", "Ask all sources for news and put it into the issue's inbox."),
+    "collect": ("collect", "Ask all sources for news, into the inbox."),
     "add": ("collect", "Add one story, from its web address or by hand."),
-    "pick": ("pick", "Choose stories from the inbox and place them in sections."),
+    "pick": ("pick", "Place stories from the inbox in sections."),
     "check": ("check", "Say what is wrong with an issue, and where."),
     "preview": ("preview", "Look at the issue in a browser while you edit it."),
     "render": ("render", "Write the finished mails as files."),
     "send": ("send", "Send the issue, or try it out first."),
     "status": ("send", "Say how far the sending of an issue is."),
-    "resolve": ("send", "Settle deliveries of which nobody knows whether they arrived."),
+    "resolve": ("send", "Settle deliveries whose fate nobody knows."),
     "report": ("send", "Say who got an issue, who did not, and why."),
     "archive": ("archive", "Build the public pages of past issues."),
     "subscribers": ("subscribers", "Add, list and remove readers."),

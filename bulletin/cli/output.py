@@ -42,38 +42,48 @@ def warn(text: str) -> None:
 
 def explain(error: BaseException) -> int:
     """Say what happened and what to do, and give the exit code."""
-    if isinstance(error, click.exceptions.Exit):
-        return error.exit_code
-    if isinstance(error, SystemExit):
-        return error.code if isinstance(error.code, int) else 2
-    if isinstance(error, click.Abort | KeyboardInterrupt):
-        say("\nStopped. Nothing was left half done.")
-        return 3
+    match error:
+        case click.exceptions.Exit():
+            return error.exit_code
+        case SystemExit():
+            return error.code if isinstance(error.code, int) else 2
+        case BrokenPipeError():
+            sys.stderr.close()
+            return 0
+        case click.Abort() | KeyboardInterrupt():
+            say("\nStopped. Nothing was left half done.")
+            return 3
+    return _advise(error)
+
+
+def _advise(error: BaseException) -> int:
     if isinstance(error, click.ClickException):
         error.show()
         return 2
-    if isinstance(error, BrokenPipeError):
-        sys.stderr.close()
-        return 0
     if isinstance(error, FileProblems):
-        say(click.style("✗ ", fg="red") + error.message)
+        _fault(error.message)
         for problem in error.problems:
             say(f"  {click.style(str(problem.place), bold=True)}: {problem.message}")
             if problem.hint:
                 say(f"      → {problem.hint}")
         return error.exit_code
     if isinstance(error, BulletinError):
-        where = f"{error.place}: " if error.place else ""
-        say(click.style("✗ ", fg="red") + where + error.message)
-        if error.hint:
-            say("  → " + error.hint.replace("\n", "\n    "))
+        _fault((f"{error.place}: " if error.place else "") + error.message, error.hint)
         return error.exit_code
     if isinstance(error, OSError) and error.filename:
-        say(click.style("✗ ", fg="red") + f"{error.filename}: {(error.strerror or str(error)).lower()}.")
+        _fault(f"{error.filename}: {(error.strerror or str(error)).lower()}.")
         return 2
-    say(click.style("✗ ", fg="red") + f"bulletin itself failed: {type(error).__name__}: {error}")
-    say("  → This is a fault of the program, not yours. Run the command again with --debug before it, and report what it prints.")
+    _fault(
+        f"bulletin itself failed: {type(error).__name__}: {error}",
+        "This is a fault of the program, not yours. Run it again as bulletin --debug ..., and report what it prints.",
+    )
     return 2
+
+
+def _fault(message: str, hint: str = "") -> None:
+    say(click.style("✗ ", fg="red") + message)
+    if hint:
+        say("  → " + hint.replace("\n", "\n    "))
 
 
 def publication() -> Publication:

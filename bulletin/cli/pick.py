@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -56,12 +57,13 @@ def pick(
         return
     filtered = [entry for entry in inbox if _matches(entry, source, topic, words)]
     if numbers:
-        chosen = [entry for entry in (inbox[number - 1] for number in _counted(numbers, len(inbox))) if entry in filtered]
+        wanted = [inbox[number - 1] for number in _counted(numbers, len(inbox))]
+        chosen = [entry for entry in wanted if entry in filtered]
     elif source or topic or words or everything:
         chosen = filtered if section or skipping else [entry for entry in filtered if entry.section]
     else:
         chosen = []
-    if listing or not (chosen or click.get_text_stream("stdin").isatty()):
+    if listing or not (chosen or sys.stdin.isatty()):
         _list(inbox if listing and not (numbers or source or topic or words) else chosen or filtered, inbox)
         return
     if not (numbers or source or topic or words or everything):
@@ -145,7 +147,10 @@ def _ask(home: Publication, issue: str, inbox: Sequence[Candidate], with_picture
     sections = home.config.vocabulary.sections
     keys = {str(number): section for number, section in enumerate(sections, 1)}
     output.say("Sections: " + "  ".join(f"{key} {home.config.section_title(section)}" for key, section in keys.items()))
-    output.say("Answer with a section's number, Enter for the proposed one, o to open the page, s to skip, n for later, q to stop.\n")
+    output.say(
+        "Answer with a section's number or Enter for the proposed one;"
+        " o opens the page, s skips, n leaves it for later, q stops.\n"
+    )
     for number, entry in enumerate(inbox, 1):
         output.say(click.style(f"{number} of {len(inbox)}  {entry.title}", bold=True))
         output.say(f"   {entry.source or 'unknown source'}, {entry.published or 'no date'}. {entry.why}")

@@ -19,7 +19,7 @@ def init(directory: Path, name: str | None) -> None:
 
     from bulletin import flow
 
-    made = flow.init(directory, name or directory.resolve().name.replace("-", " ").capitalize(), dt.date.today(), os.environ)
+    made = flow.init(directory, name or directory.resolve().name.replace("-", " ").capitalize(), os.environ)
     for path, what in made:
         output.done(f"{path}  {what}")
     output.say(f"\nGo on: cd {directory}, look at bulletin.toml, then bulletin preview")
@@ -27,7 +27,7 @@ def init(directory: Path, name: str | None) -> None:
 
 @click.command()
 @click.argument("issue")
-@click.option("--date", type=click.DateTime(["%Y-%m-%d"]), help="Day it goes out. Without it, the month's last working day.")
+@click.option("--date", type=click.DateTime(["%Y-%m-%d"]), help="Day it goes out.")
 def new(issue: str, date: dt.datetime | None) -> None:
     """Start ISSUE, named by its month: bulletin new 2024-06."""
     from bulletin import flow

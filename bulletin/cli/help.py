@@ -1,0 +1,59 @@
+"""`help`: the manual, and what each finding means."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from importlib import resources
+
+import click
+
+from bulletin.cli import output
+from bulletin.errors import BulletinError
+
+
+@click.command()
+@click.argument("topic", required=False)
+def help(topic: str | None) -> None:
+    """Show the manual: its topics, one TOPIC, or what the CODE of a finding means."""
+    manual = resources.files("bulletin.manual")
+    pages = {page.name.removesuffix(".md"): page for page in manual.iterdir() if page.name.endswith(".md")}
+    if topic is None:
+        _list({name: page.read_text("utf-8") for name, page in pages.items()})
+        return
+    name = topic.lower()
+    if name in pages:
+        _show(pages[name].read_text("utf-8"))
+        return
+    from bulletin.checks import all_checks
+
+    for check in all_checks():
+        if check.code == topic.upper():
+            entry = inspect.cleandoc(check.look.__doc__ or "")
+            first, _, rest = entry.partition("\n")
+            _show(f"# {check.code}: {first}\n\n**{check.severity.value.capitalize()}**\n{rest}")
+            return
+    near = difflib.get_close_matches(name, [*pages, *(check.code.lower() for check in all_checks())], n=1)
+    hint = f'Did you mean "{near[0]}"?' if near else "See all topics with: bulletin help"
+    raise BulletinError(f'the manual has no page "{topic}".', hint=hint)
+
+
+_ORDER = (
+    *("start", "issue-file", "collecting", "choosing", "checking", "previewing"),
+    *("sending", "archive", "subscribers", "settings", "words"),
+)
+
+
+def _list(pages: dict[str, str]) -> None:
+    output.show("The manual. Read a page with: bulletin help TOPIC\n")
+    for name in sorted(pages, key=lambda name: (_ORDER.index(name) if name in _ORDER else len(_ORDER), name)):
+        lines = [line for line in pages[name].splitlines() if line.strip()]
+        output.show(f"  {name:<14}{lines[1] if len(lines) > 1 else ''}")
+    output.show("\nWhat a finding means: bulletin help CODE, such as bulletin help SUB01")
+
+
+def _show(markdown: str) -> None:
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    Console(width=min(Console().width, 92)).print(Markdown(markdown, hyperlinks=False))

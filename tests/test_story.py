@@ -1,0 +1,423 @@
+"""The story of one real bulletin, from nothing to archive, told with the commands a comms officer types.
+
+Every test here runs the program as people do and looks at what they would see.
+"""
+
+from __future__ import annotations
+
+import email
+import email.policy
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bulletin import demo as playing
+from bulletin import sampleweb
+
+ROOT = Path(__file__).parent.parent
+
+
+def bulletin(*arguments: str, cwd: Path, typed: str = "", code: int = 0, path: Path | None = None) -> str:
+    """What a command prints, results and talk together; fails unless it ends with the exit code `code`."""
+    return "".join(run(*arguments, cwd=cwd, typed=typed, code=code, path=path))
+
+
+def machine(*arguments: str, cwd: Path, code: int = 0) -> Any:
+    """What a command prints for machines."""
+    return json.loads(run(*arguments, "--json", cwd=cwd, code=code)[0])
+
+
+def run(*arguments: str, cwd: Path, typed: str = "", code: int = 0, path: Path | None = None) -> tuple[str, str]:
+    """The results and the talk of a command."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("BULLETIN_")}
+    if path:
+        environment["PYTHONPATH"] = str(path)
+    done = subprocess.run(
+        [sys.executable, "-m", "bulletin", *arguments],
+        cwd=cwd,
+        input=typed,
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=120,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr, done.stderr
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout, done.stderr
+
+
+def messages(folder: Path) -> list[EmailMessage]:
+    """The mails in an outbox."""
+    return [
+        email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
+        for path in sorted(folder.rglob("*.eml"))
+    ]
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A publication that `bulletin demo` made, and what it printed."""
+    place = tmp_path_factory.mktemp("demo")
+    said = bulletin("demo", "first", cwd=place)
+    return place / "first", said
+
+
+@pytest.fixture
+def vkpp(tmp_path: Path) -> Path:
+    """A copy of this repository's own publication."""
+    home = tmp_path / "vkpp"
+    home.mkdir()
+    shutil.copy(ROOT / "bulletin.toml", home)
+    shutil.copytree(ROOT / "issues", home / "issues")
+    return home
+
+
+@pytest.fixture(scope="module")
+def sample_site() -> Iterator[str]:
+    """The address of the sample sources."""
+    with sampleweb.serve() as address:
+        yield address
+
+
+# ---------------------------------------------------------------- 1. the main job, in one command
+
+
+def test_the_demonstration_tells_the_whole_story(demo: tuple[Path, str]) -> None:
+    home, said = demo
+    for step in ("Collect", "Add", "Pick", "Check", "Render", "Send", "Archive"):
+        assert re.search(rf"\d+\. {step}:", said), said
+    assert "file://" in said
+    assert (home / "issues/2024-05/issue.yaml").is_file()
+    assert (home / "rendered/everyone.en-GB.html").stat().st_size > 10_000
+
+
+def test_one_broken_source_is_named_and_stops_nothing(demo: tuple[Path, str]) -> None:
+    _, said = demo
+    assert "404" in said
+    assert re.search(r"[1-9]\d* new stories", said)
+
+
+def test_collecting_again_brings_nothing_back(demo: tuple[Path, str]) -> None:
+    _, said = demo
+    assert "Collect again: 0 new stories" in re.sub(r"\x1b\[[0-9;]*m", "", said)
+
+
+def test_each_sample_reader_has_one_message_of_their_own(demo: tuple[Path, str]) -> None:
+    """M-16, M-06: one recipient a message, one message a recipient, each with its own Message-ID and links."""
+    home, _ = demo
+    mails = messages(home / ".bulletin/outbox")
+    readers = (ROOT / "templates/start/subscribers.csv").read_text("utf-8").splitlines()[1:]
+    assert sorted(mail["To"] for mail in mails) == sorted(line.split(",")[0] for line in readers)
+    assert len({mail["Message-ID"] for mail in mails}) == len(mails)
+    assert len({mail["List-Unsubscribe"] for mail in mails}) == len(mails)
+
+
+def test_the_item_for_forces_reaches_forces_and_nobody_else(demo: tuple[Path, str]) -> None:
+    home, _ = demo
+    text = (home / "issues/2024-05/issue.yaml").read_text("utf-8")
+    restricted = re.search(r"- id: ([^\n]+)\n\s+audience: \[forces\]\n\s+title: ([^\n]+)", text)
+    assert restricted
+    title = restricted[2].strip("'\"")
+    readers = {
+        mail["To"] for mail in messages(home / ".bulletin/outbox") if title in mail.get_body(("plain",)).get_content()
+    }
+    assert readers == {"amal@force.example.org", "bryn@force.example.org"}
+    for file in (home / ".bulletin/archive").rglob("*"):
+        if file.is_file():
+            assert title.encode() not in file.read_bytes()
+
+
+# ---------------------------------------------------------------- 2. this repository is the VKPP's publication
+
+
+def test_the_may_issue_is_complete_and_says_that_it_is_a_reconstruction(vkpp: Path) -> None:
+    result = machine("check", "2024-05", cwd=vkpp)
+    assert not [finding for finding in result["findings"] if finding["severity"] == "must fix"]
+    bulletin("render", "2024-05", "--out", "out", cwd=vkpp)
+    text = (vkpp / "out/everyone.en-GB.txt").read_text("utf-8")
+    assert "reconstruction" in text
+    assert "For police forces only" not in text
+    assert "For police forces only" in (vkpp / "out/forces.en-GB.txt").read_text("utf-8")
+
+
+def test_the_may_mail_is_small_enough_to_be_shown_whole(vkpp: Path) -> None:
+    """G-01: under 80 kB of HTML."""
+    bulletin("render", "2024-05", "--out", "out", cwd=vkpp)
+    assert (vkpp / "out/forces.en-GB.html").stat().st_size < 80_000
+
+
+# ---------------------------------------------------------------- 3. a new publication, a new issue
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, unpacked where no checkout is in reach."""
+    place = tmp_path_factory.mktemp("wheel")
+    build = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "-q",
+        "--no-deps",
+        "--no-build-isolation",
+        "-w",
+        str(place),
+        str(ROOT),
+    ]
+    subprocess.run(build, check=True, capture_output=True, timeout=300)
+    wheel = next(place.glob("*.whl"))
+    target = place / "site"
+    subprocess.run(
+        [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", str(target), str(wheel)],
+        check=True,
+        timeout=300,
+    )
+    return target
+
+
+def test_the_wheel_alone_makes_a_publication(installed: Path, tmp_path: Path) -> None:
+    where = subprocess.run(
+        [sys.executable, "-c", "import bulletin; print(bulletin.__file__)"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(installed)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert str(installed) in where.stdout
+    bulletin("init", "my-bulletin", cwd=tmp_path, path=installed)
+    home = tmp_path / "my-bulletin"
+    assert (home / "bulletin.toml").is_file()
+    assert list((home / "templates").rglob("*.mjml*"))
+    bulletin("check", cwd=home, path=installed, code=1)
+    bulletin("render", "--out", "out", cwd=home, path=installed)
+    bulletin("archive", cwd=home, path=installed)
+    bulletin("help", "sending", cwd=home, path=installed)
+
+
+def test_a_new_issue_knows_its_date_its_sections_and_its_schema(vkpp: Path) -> None:
+    bulletin("new", "2024-06", cwd=vkpp)
+    text = (vkpp / "issues/2024-06/issue.yaml").read_text("utf-8")
+    assert text.startswith("# yaml-language-server: $schema=../issue.schema.json\n")
+    assert "date: 2024-06-28" in text
+    for section in ("vkpp", "national", "government", "research", "practice", "events"):
+        assert f"- id: {section}\n" in text
+    schema = json.loads((vkpp / "issues/issue.schema.json").read_text("utf-8"))
+    assert "national" in schema["$defs"]["Section"]["properties"]["id"]["enum"]
+
+
+def test_a_new_issue_is_not_fit_to_send_until_its_placeholders_are_filled(vkpp: Path) -> None:
+    bulletin("new", "2024-06", cwd=vkpp)
+    said = bulletin("check", "2024-06", cwd=vkpp, code=1)
+    assert "PLC01" in said
+
+
+# ---------------------------------------------------------------- 4. collect, add, pick
+
+
+@pytest.fixture
+def collecting(tmp_path: Path, sample_site: str) -> Path:
+    """A publication that collects from the sample sources."""
+    home = playing.make_publication(tmp_path / "home", sample_site, {}).root
+    bulletin("new", "2024-05", "--date", "2024-05-30", cwd=home)
+    return home
+
+
+def test_collecting_keeps_every_line_of_the_editor(collecting: Path) -> None:
+    file = collecting / "issues/2024-05/issue.yaml"
+    before = file.read_text("utf-8").replace("inbox:", "inbox:   # mine, says the editor").splitlines()
+    file.write_text("\n".join(before) + "\n", "utf-8")
+    bulletin("collect", "2024-05", cwd=collecting)
+    after = file.read_text("utf-8").splitlines()
+    assert len(after) > len(before) + 20
+    rest = iter(after)
+    assert all(line in rest for line in before), "a line of the editor's is gone or out of order"
+    assert "why:" in "\n".join(after)
+
+
+def test_collecting_twice_changes_nothing(collecting: Path) -> None:
+    file = collecting / "issues/2024-05/issue.yaml"
+    bulletin("collect", cwd=collecting)
+    first = file.read_bytes()
+    bulletin("collect", cwd=collecting)
+    assert file.read_bytes() == first
+
+
+def test_what_is_used_or_skipped_does_not_come_back(collecting: Path) -> None:
+    bulletin("collect", cwd=collecting)
+    bulletin("pick", "1", "--to", "national", cwd=collecting)
+    bulletin("pick", "1", "--skip", "--why", "not for us", cwd=collecting)
+    file = collecting / "issues/2024-05/issue.yaml"
+    before = file.read_bytes()
+    assert b"not for us" in before
+    assert machine("collect", cwd=collecting)["new"] == []
+    assert file.read_bytes() == before
+
+
+def test_a_page_is_read_by_its_address(collecting: Path, sample_site: str) -> None:
+    said = bulletin("add", sampleweb.extra_page(sample_site), "--to", "partners", cwd=collecting)
+    assert "at the top of the inbox" in said
+    entry = machine("pick", cwd=collecting)[0]
+    assert entry["published"]
+    assert entry["source"]
+
+
+def test_a_story_is_added_by_hand(collecting: Path) -> None:
+    address = "https://www.example.org/by-hand"
+    bulletin("add", address, "--title", "No: a title YAML would misread", "--published", "2024-05-02", cwd=collecting)
+    bulletin("pick", "1", "--to", "research", cwd=collecting)
+    text = (collecting / "issues/2024-05/issue.yaml").read_text("utf-8")
+    assert "title: 'No: a title YAML would misread'" in text or 'title: "No: a title YAML would misread"' in text
+
+
+def test_picking_asks_one_by_one_at_a_terminal_and_lists_elsewhere(collecting: Path) -> None:
+    bulletin("collect", cwd=collecting)
+    said = bulletin("pick", cwd=collecting)
+    assert "Headline" in said
+    assert re.search(r"^1\s", said, re.M)
+
+
+# ---------------------------------------------------------------- 5. check
+
+
+def test_the_three_real_slips_are_found(vkpp: Path) -> None:
+    """The slips of the programme's own page: another month in the text, a file name as alternative text, leftovers."""
+    file = vkpp / "issues/2024-05/issue.yaml"
+    text = file.read_text("utf-8")
+    text = re.sub(r"alt: .*", "alt: iStock 1471645492", text, count=1)
+    text = re.sub(
+        r"preheader: .*", "preheader: The March 2024 edition of the bulletin, with [insert names] and much more.", text
+    )
+    file.write_text(text, "utf-8")
+    found = machine("check", cwd=vkpp, code=1)["findings"]
+    codes = {finding["code"] for finding in found if finding["severity"] == "must fix"}
+    assert {"SUB01", "IMG03", "PLC01"} <= codes
+    assert all(finding["line"] > 1 and finding["hint"] for finding in found)
+
+
+def test_help_explains_a_code(vkpp: Path) -> None:
+    said = bulletin("help", "img03", cwd=vkpp)
+    assert "IMG03" in said
+    assert "Why" in said
+
+
+# ---------------------------------------------------------------- 7. send, in three ways
+
+
+def readers(home: Path) -> None:
+    bulletin("subscribers", "import", str(ROOT / "templates/start/subscribers.csv"), cwd=home)
+
+
+def test_a_dry_run_sends_nothing(vkpp: Path) -> None:
+    readers(vkpp)
+    said = bulletin("send", "2024-05", "--dry-run", cwd=vkpp)
+    assert "12" in said
+    assert not list(vkpp.rglob("*.eml"))
+
+
+def test_the_count_must_be_typed_back(vkpp: Path) -> None:
+    readers(vkpp)
+    bulletin("send", "2024-05", cwd=vkpp, typed="11\n", code=2)
+    assert not list(vkpp.rglob("*.eml"))
+    bulletin("send", "2024-05", cwd=vkpp, typed="12\n")
+    assert len(list(vkpp.rglob("*.eml"))) == 12
+
+
+def test_sending_again_mails_nobody_twice(vkpp: Path) -> None:
+    readers(vkpp)
+    bulletin("send", "2024-05", "--yes", cwd=vkpp)
+    first = {path: path.stat().st_mtime_ns for path in vkpp.rglob("*.eml")}
+    bulletin("send", "2024-05", "--yes", cwd=vkpp)
+    assert {path: path.stat().st_mtime_ns for path in vkpp.rglob("*.eml")} == first
+
+
+def test_a_test_mail_goes_to_one_address_and_counts_for_nobody(vkpp: Path) -> None:
+    readers(vkpp)
+    bulletin("send", "2024-05", "--test", "me@example.org", cwd=vkpp)
+    sent = messages(vkpp / ".bulletin/outbox")
+    assert {mail["To"] for mail in sent} == {"me@example.org"}
+    bulletin("send", "2024-05", "--yes", cwd=vkpp)
+    assert "12" in bulletin("status", "2024-05", cwd=vkpp)
+
+
+def test_an_issue_with_something_to_fix_is_not_sent(vkpp: Path) -> None:
+    readers(vkpp)
+    file = vkpp / "issues/2024-05/issue.yaml"
+    file.write_text(file.read_text("utf-8").replace("May 2024", "March 2024", 1), "utf-8")
+    text = re.sub(r"^title: .*", "title: VKPP Bulletin, March 2024", file.read_text("utf-8"), flags=re.M)
+    file.write_text(text, "utf-8")
+    said = bulletin("send", "2024-05", "--yes", cwd=vkpp, code=1)
+    assert "SUB01" in said
+    assert not list(vkpp.rglob("*.eml"))
+
+
+# ---------------------------------------------------------------- 8. archive
+
+
+def test_the_archive_shows_public_issues_without_anything_kept_for_forces(vkpp: Path) -> None:
+    bulletin("archive", "--out", "site", cwd=vkpp)
+    page = (vkpp / "site/2024-05/index.html").read_text("utf-8")
+    assert "reconstruction" in page
+    text = (vkpp / "issues/2024-05/issue.yaml").read_text("utf-8")
+    title = re.search(
+        r"title: ([^\n]+)\n(?:(?!- id:).)*?audience: \[forces\]",
+        text[text.rindex("- id:", 0, text.index("audience: [forces]")) :],
+        re.S,
+    )
+    assert title
+    for path in (vkpp / "site").rglob("*"):
+        if path.is_file():
+            assert title[1].strip("'\"").encode() not in path.read_bytes()
+    assert (vkpp / "site/feed.xml").is_file()
+    file = vkpp / "issues/2024-05/issue.yaml"
+    file.write_text(text.replace("public: true", "public: false"), "utf-8")
+    bulletin("archive", "--out", "site", cwd=vkpp)
+    assert not (vkpp / "site/2024-05").exists()
+
+
+# ---------------------------------------------------------------- 9. help and doctor
+
+
+def test_the_manual_has_pages_and_the_doctor_has_answers(vkpp: Path) -> None:
+    assert "sending" in bulletin("help", cwd=vkpp)
+    assert "tunnel" in bulletin("help", "sending", cwd=vkpp) or "twice" in bulletin("help", "sending", cwd=vkpp)
+    said = bulletin("doctor", cwd=vkpp)
+    assert "✓" in said
+
+
+# ---------------------------------------------------------------- bad input
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("preheader:", "preheadr:", 'Did you mean "preheader"'),
+        ("date: 2024-05-30", "date: 2024-05-32", "is not a date"),
+        ("  - id: national", "  - id: nationl", 'Did you mean "national"'),
+        ("subject:", "\tsubject:", "tab"),
+        ("public: true", "public: yes", "true or false"),
+        ('subject: "', 'subject: "One\\r\\nBcc: all@example.org ', "single line"),
+    ],
+)
+def test_a_slip_in_the_file_is_one_clear_line_and_loses_nothing(vkpp: Path, old: str, new: str, says: str) -> None:
+    file = vkpp / "issues/2024-05/issue.yaml"
+    broken = file.read_text("utf-8").replace(old, new, 1)
+    assert new in broken
+    file.write_text(broken, "utf-8", newline="")
+    for command in (["check"], ["render", "--out", "out"], ["send", "--yes"], ["collect"]):
+        said = bulletin(*command, cwd=vkpp, code=2)
+        assert says in said
+        assert re.search(r"issues/2024-05/issue\.yaml:\d+:\d+", said)
+    assert file.read_text("utf-8") == broken
+    assert not (vkpp / "out").exists()
