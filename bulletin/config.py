@@ -128,7 +128,7 @@ class AudienceSetting:
     title: str
     """Name people see: Police forces"""
     domains: tuple[str, ...] = ()
-    """Exact mail domains whose addresses belong to it (S-26)."""
+    """Exact mail domains whose addresses belong to it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
