@@ -1,0 +1,104 @@
+"""Words that must not reach readers they are not meant for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from bulletin.checks._reading import Passage, clipped, links, passages, plain_key, sentences
+from bulletin.checks._rule import Found, Material, check
+from bulletin.door import Loc
+from bulletin.model import Item, Severity
+from bulletin.selection import same_story_key
+
+_TELLING_WORDS = 6
+"""Words in a row that two texts hardly share by chance."""
+
+
+@check("AUD01", Severity.MUST_FIX)
+def restricted_elsewhere(material: Material) -> Iterator[Found]:
+    """Words or the link of an item kept for an audience also stand where others read them.
+
+    *Why*: the item itself is kept back, but its headline in the welcome, a sentence copied into another item, or the
+    same link tells everyone.
+
+    *Instead of*: a line in the welcome that announces the item for forces.
+
+    *Write*: nothing about it outside the item. If the link is public knowledge, accept this under `allow`.
+    """
+    kept = [item for item in material.issue.items if item.restricted]
+    for passage in passages(material):
+        for item in kept:
+            if _reaches_others(passage.item, item) and (shared := _shared(item, passage)):
+                yield Found(
+                    passage.loc,
+                    f'{passage.name} holds "{clipped(shared)}" of the item "{item.id}", which is kept for '
+                    f"{' and '.join(item.audience)}.",
+                    "Take it out here, or open the item to the same readers.",
+                )
+    by_place: dict[Loc, Item] = dict(material.items())
+    for link in links(material):
+        owner = next((found for at, found in by_place.items() if link.loc[: len(at)] == at), None)
+        for item in kept:
+            if item.url and _reaches_others(owner, item) and same_story_key(item.url) == same_story_key(link.url):
+                yield Found(
+                    link.loc,
+                    f'this is the link of the item "{item.id}", which is kept for {" and ".join(item.audience)}.',
+                    "Take it out here, or open the item to the same readers.",
+                )
+
+
+def _reaches_others(owner: Item | None, kept: Item) -> bool:
+    """Whether a text of `owner`, or of the issue as a whole, is read by people who may not read `kept`."""
+    if owner is kept:
+        return False
+    return owner is None or not owner.restricted or not set(owner.audience) <= set(kept.audience)
+
+
+def _shared(kept: Item, passage: Passage) -> str:
+    here = f" {plain_key(passage.words)} "
+    for words in (kept.title, *sentences(_unmarked(kept.summary))):
+        key = plain_key(words)
+        least = 3 if words is kept.title else _TELLING_WORDS
+        if key and (f" {key} " in here if len(key.split()) >= least else key == here.strip()):
+            return words
+    return ""
+
+
+def _unmarked(markdown: str) -> str:
+    return " ".join(re.sub(r"\]\([^)]*\)|[*_\[\]`>#]", " ", markdown).split())
+
+
+_NEVER = re.compile(r"\b(?:TOP )?SECRET\b")
+_NOT_FOR_ALL = re.compile(
+    r"\bOFFICIAL[ –-]{1,3}SENSITIVE\b|\bRECIPIENTS ONLY\b|\b[A-Z]+ USE ONLY\b"
+    r"|\bTLP:\s?(?:RED|AMBER(?:\+STRICT)?|GREEN)\b"
+)
+
+
+@check("MRK01", Severity.MUST_FIX)
+def marked(material: Material) -> Iterator[Found]:
+    """A text that everyone reads carries a protective marking, or any text is marked SECRET (S-01, S-21).
+
+    *Why*: what is marked OFFICIAL-SENSITIVE, RECIPIENTS ONLY or TLP:AMBER may not be published. SECRET material may
+    not be in this tool at all.
+
+    *Instead of*: an item copied from a marked document, open to everyone.
+
+    *Write*: an item from the public version, or keep it for an audience that may read it.
+    """
+    for passage in passages(material):
+        never = _NEVER.search(passage.words)
+        marking = None if passage.item and passage.item.restricted else _NOT_FOR_ALL.search(passage.words)
+        if never:
+            yield Found(
+                passage.loc,
+                f"{passage.name} is marked {never.group()}; this tool is for OFFICIAL material only.",
+                "Delete it here, and tell whoever looks after information security.",
+            )
+        elif marking:
+            yield Found(
+                passage.loc,
+                f"{passage.name} is marked {marking.group()}, and everyone would read it.",
+                "Take it out, or keep the item for an audience that may read it.",
+            )
