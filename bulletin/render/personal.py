@@ -48,7 +48,7 @@ def fill(rendered: RenderedEdition, personal: Mapping[str, str]) -> tuple[str, s
     )
 
 
-def preview_personal(config: Config) -> dict[str, str]:
+def sample_personal(config: Config) -> dict[str, str]:
     """Sample values for looking at an edition: nobody's address, and links that lead nowhere in particular."""
     return {
         "unsubscribe_url": f"{config.service_url}unsubscribe/sample",
