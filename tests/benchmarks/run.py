@@ -1,0 +1,166 @@
+"""How long people wait, measured against named yardsticks: `python3 tests/benchmarks/run.py`.
+
+Needs the environment that `python3 tests/run.py` makes, and Node.js with npm for the comparison with the `mjml` command,
+which is installed beside this file when it is missing. Each pair runs in turns, so that a busy moment hits both; the table
+shows medians and the whole span. Exits with 1 if a target is missed.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+VENV = ROOT / ".venv"
+PROGRAMS = VENV / ("Scripts" if os.name == "nt" else "bin")
+NODE_MJML = HERE / "node_modules" / ".bin" / ("mjml.cmd" if os.name == "nt" else "mjml")
+ISSUE = "2024-05"
+PAIRS = 9
+DEMOS = 3
+
+
+@dataclass(frozen=True)
+class Result:
+    """Wall times in seconds of what was measured and, where there is one, of its yardstick."""
+
+    name: str
+    ours: list[float]
+    yardstick: str
+    theirs: list[float]
+    target: float
+    """The most the ratio may be; without a yardstick, the most seconds."""
+
+    @property
+    def value(self) -> float:
+        median = statistics.median(self.ours)
+        return median / statistics.median(self.theirs) if self.theirs else median
+
+    @property
+    def met(self) -> bool:
+        return self.value <= self.target
+
+
+def main() -> int:
+    """Measure and print. The exit code."""
+    python = PROGRAMS / ("python.exe" if os.name == "nt" else "python")
+    if not python.exists():
+        sys.exit("Make the environment first: python3 tests/run.py")
+    if Path(sys.prefix).resolve() != VENV.resolve():
+        return subprocess.run([str(python), __file__], check=False).returncode
+    if not has_node_mjml():
+        sys.exit(f"The yardstick is missing: install Node.js, then: npm install --prefix {HERE.relative_to(ROOT)} mjml")
+    with tempfile.TemporaryDirectory() as folder:
+        results = measure(Path(folder))
+    print(f"\nPython {sys.version.split()[0]}, {node_versions()}, {os.cpu_count()} processors\n")
+    for line in table(results):
+        print(line)
+    return 0 if all(result.met for result in results) else 1
+
+
+def measure(folder: Path) -> list[Result]:
+    """All measurements, one after the other; files go to `folder`."""
+    bulletin = str(PROGRAMS / "bulletin")
+    source = folder / "issue.mjml"
+    source.write_text(may_issue_as_mjml(), encoding="utf-8")
+    page = str(folder / "issue.html")
+    start = in_turns(
+        lambda: [bulletin, "--help"],
+        lambda: [sys.executable, "-c", "import click"],
+    )
+    render = in_turns(
+        lambda: [bulletin, "render", ISSUE, "--out", str(folder / "rendered")],
+        lambda: [str(NODE_MJML), str(source), "-o", page],
+    )
+    demo = [seconds([bulletin, "demo", str(folder / f"demo-{number}")]) for number in range(DEMOS)]
+    return [
+        Result("bulletin --help", start[0], 'python -c "import click"', start[1], 2.5),
+        Result(f"bulletin render {ISSUE}", render[0], "mjml (Node.js), the same MJML", render[1], 0.5),
+        Result("bulletin demo", demo, "", [], 30),
+    ]
+
+
+def in_turns(ours: Callable[[], list[str]], theirs: Callable[[], list[str]]) -> tuple[list[float], list[float]]:
+    """Both commands `PAIRS` times, by turns, after one run of each that does not count."""
+    seconds(ours())
+    seconds(theirs())
+    pairs = [(seconds(ours()), seconds(theirs())) for _ in range(PAIRS)]
+    return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+
+
+def seconds(command: list[str]) -> float:
+    """Wall time of a command, from process start to its end. Raises if it fails."""
+    began = time.perf_counter()
+    done = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    took = time.perf_counter() - began
+    if done.returncode != 0:
+        sys.exit(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
+    return took
+
+
+def may_issue_as_mjml() -> str:
+    """The MJML of the May issue's edition for everyone, as our own engine gets it."""
+    from bulletin.editions import make_edition
+    from bulletin.publication import open_publication
+    from bulletin.render import HTML_TEMPLATE, theme
+    from bulletin.render.personal import markers
+
+    home = open_publication(ROOT, {"BULLETIN_SECRET": "a-secret-for-measuring-times-only"})
+    issue = home.read_issue(ISSUE).issue
+    edition = make_edition(issue, home.config, home.pictures(issue))
+    values = theme.context(edition, home.config, markers(edition, home.secret()))
+    return theme.run(home.template_dirs, HTML_TEMPLATE, values, escape=True)
+
+
+def has_node_mjml() -> bool:
+    """Whether Node's `mjml` command is there, after an attempt to install it."""
+    npm = shutil.which("npm")
+    if not NODE_MJML.exists() and npm:
+        install = [npm, "install", "--silent", "--no-save", "--no-package-lock", "--prefix", str(HERE), "mjml@5"]
+        subprocess.run(install, stdin=subprocess.DEVNULL, check=False)
+    return NODE_MJML.exists()
+
+
+def node_versions() -> str:
+    """Versions of the yardstick, as it states them itself."""
+    done = subprocess.run([str(NODE_MJML), "--version"], capture_output=True, text=True, check=False)
+    return ", ".join(" ".join(line.split()) for line in done.stdout.splitlines() if line.strip())
+
+
+def table(results: list[Result]) -> list[str]:
+    """The results as lines of a Markdown table."""
+    rows = [("What", "Time: median (span)", "Yardstick", "Time: median (span)", "Ratio", "Target", "")]
+    for result in results:
+        rows.append(
+            (
+                result.name,
+                span(result.ours),
+                result.yardstick or "none",
+                span(result.theirs) if result.theirs else "",
+                f"{result.value:.2f}" if result.theirs else "",
+                f"at most {result.target:g}" + ("" if result.theirs else " s"),
+                "met" if result.met else "MISSED",
+            )
+        )
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = [
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
+    ]
+    return [lines[0], "| " + " | ".join("-" * width for width in widths) + " |", *lines[1:]]
+
+
+def span(times: list[float]) -> str:
+    """`0.081 s (0.079 to 0.090)`."""
+    return f"{statistics.median(times):.3f} s ({min(times):.3f} to {max(times):.3f})"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
