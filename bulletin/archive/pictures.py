@@ -16,7 +16,7 @@ LARGEST_PIXELS: Final = 25_000_000
 _NEEDED = {"transparency", "gamma", "srgb", "aspect", "dpi", "background", "duration", "loop", "interlace"}
 _HARMLESS = _NEEDED | {
     *("jfif", "jfif_version", "jfif_unit", "jfif_density", "progressive", "progression"),
-    *("adobe", "adobe_transform", "version", "extension"),
+    *("adobe", "adobe_transform", "version", "extension", "timestamp"),
 }
 _ORIENTATION: Final = 0x0112
 _ENDS: Final = {"PNG": b"IEND\xaeB`\x82", "JPEG": b"\xff\xd9", "GIF": b";"}

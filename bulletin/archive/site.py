@@ -59,7 +59,8 @@ def build(
     outputs["404.html"] = site.missing_page()
     outputs["style.css"] = pages.stylesheet(template_dirs, config)
     outputs["sitemap.xml"] = site.page("archive/sitemap.xml", root="")
-    outputs[feeds.FEED] = feeds.atom([site.entry(edition) for edition in editions], config)
+    if editions:  # a feed needs a date, and only an issue has one
+        outputs[feeds.FEED] = feeds.atom([site.entry(edition) for edition in editions], config)
     return dict(sorted(outputs.items()))
 
 

@@ -1,0 +1,398 @@
+"""The public archive: what a reader, a feed reader and a calendar program get from the built files."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from io import BytesIO
+from itertools import pairwise
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import feedparser
+import pytest
+from icalendar import Calendar
+from PIL import Image as PillowImage
+from PIL.PngImagePlugin import PngInfo
+from playwright.sync_api import Browser, Page
+
+from bulletin.archive import site
+from bulletin.archive.pictures import published
+from bulletin.config import Brand, Config, Organisation, Sender, Web
+from bulletin.errors import BulletinError
+from bulletin.model import Event, Image, Issue, Item, Picture, Section
+from bulletin.publication import Publication, open_publication, starter_templates
+
+ROOT = Path(__file__).parent.parent
+ATOM = "{http://www.w3.org/2005/Atom}"
+
+CONFIG = Config(
+    name="Harbour Bulletin",
+    organisation=Organisation(name="Harbour Partnership", postal_address="1 Quay, Exampleton"),
+    sender=Sender(name="Harbour Bulletin", address="bulletin@example.org"),
+    web=Web(archive_url="https://news.example.org/harbour"),
+)
+
+
+def picture(kind: str = "PNG", size: tuple[int, int] = (60, 40), **saving: object) -> bytes:
+    out = BytesIO()
+    PillowImage.new("RGB", size, "teal").save(out, kind, **saving)
+    return out.getvalue()
+
+
+def issue(name: str, *items: Item, public: bool = True, **more: object) -> Issue:
+    year, month = map(int, name.split("-"))
+    section = Section(id="news", items=items or (Item(id="first", title="A first story", summary="Words."),))
+    values = {
+        "schema": 1,
+        "title": f"Harbour Bulletin, {name}",
+        "date": dt.date(year, month, 28),
+        "sections": (section,),
+    }
+    return Issue(id=name, public=public, **values | more)  # type: ignore[arg-type]
+
+
+def build(*issues: Issue, config: Config = CONFIG, pictures: Mapping[str, bytes] | None = None) -> Mapping[str, bytes]:
+    files = pictures or {}
+    facts = {file: Picture(width=60, height=40, size=len(data), format="PNG") for file, data in files.items()}
+    return site.build(
+        issues,
+        config,
+        pictures={issue.id: facts for issue in issues},
+        picture_bytes=lambda _issue, file: files[file],
+        template_dirs=(starter_templates(),),
+    )
+
+
+@pytest.fixture(scope="module")
+def home() -> Publication:
+    return open_publication(ROOT, {})
+
+
+def parsed(data: bytes) -> ET.Element:
+    return ET.fromstring(data)  # noqa: S314 - our own output
+
+
+def build_home(home: Publication) -> Mapping[str, bytes]:
+    issues = [home.read_issue(name).issue for name in home.issue_ids()]
+    return site.build(
+        issues,
+        home.config,
+        pictures={issue.id: home.pictures(issue) for issue in issues},
+        picture_bytes=home.picture_bytes,
+        template_dirs=home.template_dirs,
+    )
+
+
+@pytest.fixture(scope="module")
+def built(home: Publication) -> Mapping[str, bytes]:
+    return build_home(home)
+
+
+@pytest.fixture(scope="module")
+def on_disk(built: Mapping[str, bytes], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("archive") / "site"
+    site.write(built, folder)
+    return folder
+
+
+# ---------------------------------------------------------------- what is in it
+
+
+def test_the_may_issue_is_there_with_its_pictures_and_calendar_files(built: Mapping[str, bytes]) -> None:
+    assert {"index.html", "404.html", "style.css", "feed.xml", "sitemap.xml", "2024-05/index.html"} <= built.keys()
+    assert "2024-05/vulnerability-in-analysis.ics" in built
+    assert "2024-05/images/safer-phone.png" in built
+
+
+def test_the_same_input_gives_the_same_bytes_f44(home: Publication, built: Mapping[str, bytes]) -> None:
+    assert build_home(home) == built
+
+
+def test_an_issue_that_is_not_marked_public_is_nowhere() -> None:
+    outputs = build(issue("2024-04"), issue("2024-05", Item(id="draft", title="Not yet told"), public=False))
+    assert not [name for name in outputs if name.startswith("2024-05")]
+    assert not [name for name, data in outputs.items() if b"2024-05" in data or b"Not yet told" in data]
+
+
+def test_a_restricted_item_leaves_no_gap_and_its_empty_section_no_heading_s22_s25(
+    home: Publication, built: Mapping[str, bytes]
+) -> None:
+    page = built["2024-05/index.html"].decode()
+    assert page.count('<article class="item"') == len(
+        [item for item in home.read_issue("2024-05").issue.items if not item.restricted]
+    )
+    assert "review-guides-request" not in page
+    secret = Section(id="closed", title="For forces", items=(Item(id="s", title="Secret", audience=("forces",)),))
+    shown = Section(id="news", items=(Item(id="open", title="Open"),))
+    outputs = build(issue("2024-05", sections=(secret, shown)))
+    assert b"For forces" not in b"".join(outputs.values())
+    assert outputs == build(issue("2024-05", sections=(shown,)))
+
+
+def test_no_page_holds_a_personal_link_a_script_or_a_form(built: Mapping[str, bytes]) -> None:
+    for name, data in built.items():
+        if name.endswith((".html", ".xml")):
+            assert not re.search(rb"unsubscribe|preferences|<script|<form|javascript:|\son\w+=", data, re.IGNORECASE), (
+                name
+            )
+
+
+def test_content_cannot_become_markup() -> None:
+    nasty = Item(
+        id="x", title="<script>alert(1)</script>", summary="<img src=x onerror=alert(1)> [a](javascript:alert(1))"
+    )
+    page = build(issue("2024-05", nasty))["2024-05/index.html"].decode()
+    assert "<script" not in page
+    assert "<img" not in page
+    assert 'href="javascript' not in page
+
+
+def test_pages_name_themselves_and_lead_to_their_neighbours_f42() -> None:
+    outputs = build(issue("2024-04"), issue("2024-06"), issue("2024-05", preheader='Three "quoted" things'))
+    page = outputs["2024-05/index.html"].decode()
+    assert '<html lang="en-GB">' in page
+    assert '<link rel="canonical" href="https://news.example.org/harbour/2024-05/">' in page
+    assert '<meta name="description" content="Three &#34;quoted&#34; things">' in page
+    assert '<a rel="prev" href="../2024-04/index.html">' in page
+    assert '<a rel="next" href="../2024-06/index.html">' in page
+    assert "default-src &#39;none&#39;" in page or "default-src 'none'" in page
+
+
+def test_an_issue_without_anything_optional_makes_a_page() -> None:
+    page = build(issue("2024-05", Item(id="bare", title="Bare")))["2024-05/index.html"].decode()
+    assert "<h3>Bare</h3>" in page
+    assert "None" not in page
+
+
+def test_an_empty_archive_is_a_valid_site() -> None:
+    outputs = build()
+    assert b"No issue has been published here yet" in outputs["index.html"]
+    assert "feed.xml" not in outputs, "a feed must have a date, and none may come from the clock"
+    assert not [name for name, data in outputs.items() if b"feed.xml" in data]
+    assert outputs == build()
+
+
+def test_a_picture_is_found_whatever_its_name() -> None:
+    odd = Item(id="x", title="Odd", image=Image(file="images/über uns #1.png", alt="Teal"))
+    outputs = build(issue("2024-05", odd), pictures={"images/über uns #1.png": picture()})
+    assert "2024-05/images/über uns #1.png" in outputs
+    assert b'src="images/%C3%BCber%20uns%20%231.png"' in outputs["2024-05/index.html"]
+
+
+# ---------------------------------------------------------------- feeds and calendars
+
+
+def test_every_xml_file_is_well_formed_and_lists_public_pages_only_f43(built: Mapping[str, bytes]) -> None:
+    locations = [node.text for node in parsed(built["sitemap.xml"]).iter() if node.tag.endswith("}loc")]
+    assert locations == ["https://bulletin.example.org/", "https://bulletin.example.org/2024-05/"]
+
+
+def test_the_feed_is_atom_with_ids_that_stay_f40() -> None:
+    outputs = build(issue("2024-04"), issue("2024-05", preheader="Less < more & more"))
+    feed = parsed(outputs["feed.xml"])
+    assert feed.tag == f"{ATOM}feed"
+    for required in ("id", "title", "updated"):
+        assert len(feed.findall(f"{ATOM}{required}")) == 1
+        assert all(len(entry.findall(f"{ATOM}{required}")) == 1 for entry in feed.findall(f"{ATOM}entry"))
+    links = {link.get("rel"): link.get("href") for link in feed.findall(f"{ATOM}link")}
+    assert links["self"] == "https://news.example.org/harbour/feed.xml"
+    ids = [entry.findtext(f"{ATOM}id") for entry in feed.findall(f"{ATOM}entry")]
+    assert ids == ["tag:news.example.org,2024:issue/2024-05", "tag:news.example.org,2024:issue/2024-04"]
+    read = feedparser.parse(outputs["feed.xml"])
+    assert not read.bozo
+    assert "Less &lt; more &amp; more" in read.entries[0].summary
+    assert read.entries[0].link == "https://news.example.org/harbour/2024-05/"
+
+
+def test_an_events_calendar_file_can_be_read_back() -> None:
+    event = Event(
+        starts=dt.datetime.fromisoformat("2024-06-12T11:00"),
+        ends=dt.datetime.fromisoformat("2024-06-12T12:30"),
+        place="Room 2; Quay House, Exampleton",
+        booking="https://example.org/book",
+    )
+    outputs = build(issue("2024-05", Item(id="talk", title="A talk, with tea", event=event)))
+    (entry,) = Calendar.from_ical(outputs["2024-05/talk.ics"]).walk("VEVENT")
+    assert entry.decoded("dtstart") == dt.datetime(2024, 6, 12, 10, tzinfo=dt.UTC), "11am in British Summer Time"
+    assert entry.decoded("dtend") == dt.datetime(2024, 6, 12, 11, 30, tzinfo=dt.UTC)
+    assert entry["summary"] == "A talk, with tea"
+    assert entry["location"] == "Room 2; Quay House, Exampleton"
+    assert entry["url"] == "https://example.org/book"
+    assert entry["uid"] == "2024-05.talk@news.example.org"
+    assert b"11am to 12:30pm" in outputs["2024-05/index.html"]
+
+
+# ---------------------------------------------------------------- pictures
+
+
+def test_a_picture_without_metadata_keeps_its_bytes(home: Publication, built: Mapping[str, bytes]) -> None:
+    assert built["2024-05/images/safer-phone.png"] == home.picture_bytes("2024-05", "images/safer-phone.png")
+    jpeg = picture("JPEG")
+    assert published(jpeg, "x") == jpeg
+
+
+def carriers() -> Iterator[tuple[str, bytes]]:
+    """Pictures with a secret in each place that a format has for notes."""
+    text = PngInfo()
+    text.add_text("Comment", "SECRET")
+    yield "PNG", picture(pnginfo=text)
+    packed = PngInfo()
+    packed.add_itxt("Comment", "SECRET", zip=True)
+    yield "PNG", picture(pnginfo=packed)
+    exif = PillowImage.Exif()
+    exif[0x013B] = "SECRET"
+    yield "PNG", picture(exif=exif)
+    yield "JPEG", picture("JPEG", exif=exif)
+    yield "JPEG", picture("JPEG", comment=b"SECRET")
+    yield "JPEG", picture("JPEG", xmp=b"<x:xmpmeta>SECRET</x:xmpmeta>")
+    yield "GIF", picture("GIF", comment=b"SECRET")
+    yield "WEBP", picture("WEBP", exif=exif)
+    yield "JPEG", picture("JPEG") + b"SECRET"
+    yield "PNG", picture() + b"SECRET"
+
+
+@pytest.mark.parametrize(("kind", "data"), list(carriers()))
+def test_notes_inside_pictures_are_not_published_z37(kind: str, data: bytes) -> None:
+    clean = published(data, "images/x")
+    with PillowImage.open(BytesIO(clean)) as image:
+        image.load()
+        assert image.format == kind
+        assert image.size == (60, 40)
+        assert "SECRET" not in repr(image.info) + repr(dict(image.getexif()))
+    assert b"SECRET" not in clean
+    assert published(clean, "images/x") == clean
+
+
+def test_a_picture_lying_on_its_side_is_turned_upright() -> None:
+    exif = PillowImage.Exif()
+    exif[0x0112] = 6
+    with PillowImage.open(BytesIO(published(picture("JPEG", exif=exif), "x"))) as image:
+        assert image.size == (40, 60)
+
+
+def test_a_picture_too_large_to_publish_is_refused_by_name_z37() -> None:
+    with pytest.raises(BulletinError, match=r"issues/x\.png has 6000 by 5000 pixels"):
+        published(picture(size=(6000, 5000)), "issues/x.png")
+    with pytest.raises(BulletinError, match="larger than 5 MB"):
+        published(bytes(5_000_001), "issues/x.png")
+    with pytest.raises(BulletinError, match="cannot be read"):
+        published(b"GIF89a, or not", "issues/x.png")
+
+
+# ---------------------------------------------------------------- on disk
+
+
+def test_writing_replaces_the_old_site_as_a_whole(tmp_path: Path) -> None:
+    folder = tmp_path / "public" / "site"
+    site.write({"index.html": b"old", "gone/index.html": b"old"}, folder)
+    site.write({"index.html": b"new"}, folder)
+    assert (folder / "index.html").read_bytes() == b"new"
+    assert not (folder / "gone").exists()
+    assert [path.name for path in folder.parent.iterdir()] == ["site"]
+
+
+def test_a_folder_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work", encoding="utf-8")
+    with pytest.raises(BulletinError, match="not an archive made by bulletin"):
+        site.write({"index.html": b""}, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_failure_half_way_leaves_the_old_site(tmp_path: Path) -> None:
+    folder = tmp_path / "site"
+    site.write({"index.html": b"old"}, folder)
+    with pytest.raises(BulletinError):
+        site.write({"index.html": b"new", "../outside.html": b"no"}, folder)
+    with pytest.raises(BulletinError, match="cannot be written"):
+        site.write({"page": b"a file", "page/inside.html": b"and a folder"}, folder)
+    assert (folder / "index.html").read_bytes() == b"old"
+    assert [path.name for path in tmp_path.iterdir()] == ["site"]
+
+
+# ---------------------------------------------------------------- in a browser
+
+
+@pytest.fixture(scope="module")
+def page(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context()
+    yield context.new_page()
+    context.close()
+
+
+@pytest.mark.parametrize("name", ["index.html", "2024-05/index.html"])
+@pytest.mark.parametrize("width", [320, 1200])
+def test_pages_read_well_at_any_width_from_disk_x14_x18(page: Page, on_disk: Path, name: str, width: int) -> None:
+    asked: list[str] = []
+    said: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: said.append(message.text))
+    page.set_viewport_size({"width": width, "height": 800})
+    page.goto((on_disk / name).as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.locator("h1").count() == 1
+    assert page.locator("main").count() == 1
+    levels = page.eval_on_selector_all("h1, h2, h3", "found => found.map(one => Number(one.tagName[1]))")
+    assert all(after - before <= 1 for before, after in pairwise(levels))
+    assert page.evaluate("[...document.images].every(one => one.complete && one.naturalWidth > 0)")
+    assert page.evaluate("getComputedStyle(document.querySelector('.masthead')).backgroundColor") == "rgb(29, 53, 87)"
+    assert all(url.startswith("file:") for url in asked), asked
+    assert said == []
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the main content"
+
+
+def test_every_local_link_leads_somewhere(page: Page, on_disk: Path) -> None:
+    for path in on_disk.rglob("index.html"):
+        page.goto(path.as_uri())
+        for url in page.eval_on_selector_all("a[href], link[rel=stylesheet]", "found => found.map(one => one.href)"):
+            if url.startswith("file:"):
+                target, _, anchor = url.removeprefix("file://").partition("#")
+                assert Path(target).is_file(), url
+                assert not anchor or f'id="{anchor}"' in Path(target).read_text(encoding="utf-8"), url
+
+
+CONTRASTS = """() => {
+  const channel = v => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
+  const light = ([r, g, b]) => 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b);
+  const parse = colour => colour.match(/[\\d.]+/g).map(Number);
+  const ground = node => {
+    for (; node; node = node.parentElement) {
+      const colour = parse(getComputedStyle(node).backgroundColor);
+      if (colour.length === 3 || colour[3] === 1) return colour;
+    }
+    return [255, 255, 255];
+  };
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  const poor = [];
+  while (walker.nextNode()) {
+    const node = walker.currentNode.parentElement;
+    if (!walker.currentNode.data.trim()) continue;
+    const [a, b] = [light(parse(getComputedStyle(node).color)), light(ground(node))].sort((x, y) => y - x);
+    if ((a + 0.05) / (b + 0.05) < 4.5) poor.push(node.outerHTML);
+  }
+  return poor;
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("brand", [Brand(), Brand(colour="#ffd800", accent="#ff8fb1", surround="#fff8d6")])
+def test_all_text_has_enough_contrast_in_any_brand_x13(
+    browser: Browser, tmp_path: Path, scheme: str, brand: Brand
+) -> None:
+    event = Event(starts=dt.datetime.fromisoformat("2024-06-12T11:00"), place="Online")
+    item = Item(
+        id="x", title="A story", url="https://example.org/", link="Read it", source="Us", summary="Words",
+        topics=("data",), expires=dt.date(2024, 6, 1), event=event,
+    )  # fmt: skip
+    site.write(
+        build(issue("2024-05", item, notice="Note", welcome="Hello"), config=replace(CONFIG, brand=brand)), tmp_path
+    )
+    context = browser.new_context(color_scheme=scheme)  # type: ignore[arg-type]
+    page = context.new_page()
+    for name in ("index.html", "2024-05/index.html"):
+        page.goto((tmp_path / name).as_uri())
+        assert page.evaluate(CONTRASTS) == []
+    context.close()
