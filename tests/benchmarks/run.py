@@ -1,8 +1,8 @@
 """How long people wait, measured against named yardsticks: `python3 tests/benchmarks/run.py`.
 
-Needs the environment that `python3 tests/run.py` makes, and Node.js with npm for the comparison with the `mjml` command,
-which is installed beside this file when it is missing. Each pair runs in turns, so that a busy moment hits both; the table
-shows medians and the whole span. Exits with 1 if a target is missed.
+Needs the environment that `python3 tests/run.py` makes, and Node.js with npm for the comparison with the `mjml`
+command, which is installed beside this file when it is missing. Each pair runs in turns, so that a busy moment hits
+both; the table shows medians and the whole span. Exits with 1 if a target is missed.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 VENV = ROOT / ".venv"
 PROGRAMS = VENV / ("Scripts" if os.name == "nt" else "bin")
+PYTHON = PROGRAMS / ("python.exe" if os.name == "nt" else "python")
 NODE_MJML = HERE / "node_modules" / ".bin" / ("mjml.cmd" if os.name == "nt" else "mjml")
 ISSUE = "2024-05"
 PAIRS = 9
@@ -51,16 +52,13 @@ class Result:
 
 def main() -> int:
     """Measure and print. The exit code."""
-    python = PROGRAMS / ("python.exe" if os.name == "nt" else "python")
-    if not python.exists():
+    if not PYTHON.exists():
         sys.exit("Make the environment first: python3 tests/run.py")
-    if Path(sys.prefix).resolve() != VENV.resolve():
-        return subprocess.run([str(python), __file__], check=False).returncode
     if not has_node_mjml():
         sys.exit(f"The yardstick is missing: install Node.js, then: npm install --prefix {HERE.relative_to(ROOT)} mjml")
     with tempfile.TemporaryDirectory() as folder:
         results = measure(Path(folder))
-    print(f"\nPython {sys.version.split()[0]}, {node_versions()}, {os.cpu_count()} processors\n")
+    print(f"\n{version(PYTHON)}, {version(NODE_MJML)}, {os.cpu_count()} processors\n")
     for line in table(results):
         print(line)
     return 0 if all(result.met for result in results) else 1
@@ -70,11 +68,12 @@ def measure(folder: Path) -> list[Result]:
     """All measurements, one after the other; files go to `folder`."""
     bulletin = str(PROGRAMS / "bulletin")
     source = folder / "issue.mjml"
-    source.write_text(may_issue_as_mjml(), encoding="utf-8")
+    with source.open("wb") as file:
+        subprocess.run([str(PYTHON), str(HERE / "may_issue.py")], stdout=file, check=True)
     page = str(folder / "issue.html")
     start = in_turns(
         lambda: [bulletin, "--help"],
-        lambda: [sys.executable, "-c", "import click"],
+        lambda: [str(PYTHON), "-c", "import click"],
     )
     render = in_turns(
         lambda: [bulletin, "render", ISSUE, "--out", str(folder / "rendered")],
@@ -106,20 +105,6 @@ def seconds(command: list[str]) -> float:
     return took
 
 
-def may_issue_as_mjml() -> str:
-    """The MJML of the May issue's edition for everyone, as our own engine gets it."""
-    from bulletin.editions import make_edition
-    from bulletin.publication import open_publication
-    from bulletin.render import HTML_TEMPLATE, theme
-    from bulletin.render.personal import markers
-
-    home = open_publication(ROOT, {"BULLETIN_SECRET": "a-secret-for-measuring-times-only"})
-    issue = home.read_issue(ISSUE).issue
-    edition = make_edition(issue, home.config, home.pictures(issue))
-    values = theme.context(edition, home.config, markers(edition, home.secret()))
-    return theme.run(home.template_dirs, HTML_TEMPLATE, values, escape=True)
-
-
 def has_node_mjml() -> bool:
     """Whether Node's `mjml` command is there, after an attempt to install it."""
     npm = shutil.which("npm")
@@ -129,27 +114,27 @@ def has_node_mjml() -> bool:
     return NODE_MJML.exists()
 
 
-def node_versions() -> str:
-    """Versions of the yardstick, as it states them itself."""
-    done = subprocess.run([str(NODE_MJML), "--version"], capture_output=True, text=True, check=False)
+def version(program: Path) -> str:
+    """What a program says of its version, on one line."""
+    done = subprocess.run([str(program), "--version"], capture_output=True, text=True, check=False)
     return ", ".join(" ".join(line.split()) for line in done.stdout.splitlines() if line.strip())
 
 
 def table(results: list[Result]) -> list[str]:
     """The results as lines of a Markdown table."""
     rows = [("What", "Time: median (span)", "Yardstick", "Time: median (span)", "Ratio", "Target", "")]
-    for result in results:
-        rows.append(
-            (
-                result.name,
-                span(result.ours),
-                result.yardstick or "none",
-                span(result.theirs) if result.theirs else "",
-                f"{result.value:.2f}" if result.theirs else "",
-                f"at most {result.target:g}" + ("" if result.theirs else " s"),
-                "met" if result.met else "MISSED",
-            )
+    rows += [
+        (
+            result.name,
+            span(result.ours),
+            result.yardstick or "none",
+            span(result.theirs) if result.theirs else "",
+            f"{result.value:.2f}" if result.theirs else "",
+            f"at most {result.target:g}" + ("" if result.theirs else " s"),
+            "met" if result.met else "MISSED",
         )
+        for result in results
+    ]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [
         "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
