@@ -8,7 +8,7 @@ import json
 import queue
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -19,6 +19,7 @@ from bulletin.errors import BulletinError
 from bulletin.http import Client, Fetched, FetchError, Validators
 from bulletin.model import Candidate
 from bulletin.publication import write_atomically
+from bulletin.selection import without_tracking
 from bulletin.sources import Document, Request, SourceKind, SourceReport, Spec, UnreadableError
 from bulletin.sources._readers import Readers
 
@@ -65,7 +66,7 @@ def gather(
 
 
 def read_page(url: str, *, client: Client, today: dt.date, zone: dt.tzinfo) -> Candidate:
-    """What an article page says about itself, as a candidate without a section.
+    """What an article page says about itself, as a candidate without a section. Its address has no tracking in it.
 
     Raises `BulletinError` with the reason if it cannot be fetched or read.
     """
@@ -75,9 +76,10 @@ def read_page(url: str, *, client: Client, today: dt.date, zone: dt.tzinfo) -> C
     fetched = client.get(request.url, accept=request.accept)
     with Readers(workers=1) as readers:
         try:
-            return readers.read("page", _document(fetched), spec)[0]
+            candidate = readers.read("page", _document(fetched), spec)[0]
         except UnreadableError as error:
             raise BulletinError(f"{url} {error.message}.", hint="You can add the story by hand.") from None
+    return replace(candidate, url=without_tracking(candidate.url))
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,6 +109,16 @@ def canonical(url: str) -> str:
     return urlunsplit(SplitResult(scheme, place, path, _percent("&".join(pairs)), ""))
 
 
+def without_tracking(url: str) -> str:
+    """The address as its source writes it, less what only counts readers."""
+    place, mark, rest = url.partition("?")
+    query, hash_, fragment = rest.partition("#")
+    if not mark or "#" in place:
+        return url
+    kept = "&".join(pair for pair in query.split("&") if not _TRACKING.fullmatch(pair.partition("=")[0]))
+    return place + (f"?{kept}" if kept else "") + hash_ + fragment
+
+
 def same_story_key(url: str) -> str:
     """What two addresses of one story have in common: `www.`, http or https and a trailing slash do not count (F-27).
 
@@ -216,6 +226,7 @@ class _Story:
             section = "events"
         return replace(
             self.candidate,
+            url=without_tracking(self.candidate.url),
             section=section,
             topics=_topics(self.candidate, self.source, config.topics),
             why=self._why(),

@@ -9,7 +9,8 @@ from typing import Final
 from urllib.parse import urljoin, urlsplit
 
 EXTRACT_WORDS: Final = 60
-_LONGEST: Final = 100_000
+LONGEST: Final = 100_000
+"""Characters of one text that are looked at; what is cut off is never shown anyway."""
 _BLOCK: Final = re.compile(
     r"</?(?:p|div|br|li|ul|ol|h[1-6]|tr|td|th|dd|dt|figure|figcaption|blockquote)\b", re.IGNORECASE
 )
@@ -60,7 +61,7 @@ def plain(markup: str) -> str:
     """The words of a piece of HTML, on one line. Tags that were escaped once too often are markup as well."""
     import nh3
 
-    text = markup[:_LONGEST]
+    text = markup[:LONGEST]
     for _ in range(3):
         cleaned = html.unescape(nh3.clean(_BLOCK.sub(lambda tag: " " + tag[0], text), tags=set()))
         if cleaned == text:

@@ -13,7 +13,7 @@ from bulletin.http import FEEDS
 from bulletin.model import Candidate
 from bulletin.sources._dates import day
 from bulletin.sources._source import Document, Request, Spec, UnreadableError
-from bulletin.sources._text import extract, headline, plain, web_link
+from bulletin.sources._text import LONGEST, extract, headline, plain, web_link
 
 _NOT_A_FEED: Final = "is not a feed that can be read"
 
@@ -48,8 +48,8 @@ class _Entry:
     title: str
     date: str
     text: str
+    full_text: str = ""
     image: str | None = None
-    image_alt: str = ""
 
 
 def _candidates(entries: Iterable[_Entry], spec: Spec) -> Iterator[Candidate]:
@@ -66,15 +66,30 @@ def _candidates(entries: Iterable[_Entry], spec: Spec) -> Iterator[Candidate]:
         if not title:
             continue
         seen.add(entry.link)
+        image, alt = _picture_in_text(entry)
         yield Candidate(
             title=title,
             url=entry.link,
             source=spec.title,
             published=published,
             summary=extract(summary),
-            image=entry.image,
-            image_alt=plain(entry.image_alt) or None if entry.image else None,
+            image=image or entry.image,
+            image_alt=alt,
         )
+
+
+def _picture_in_text(entry: _Entry) -> tuple[str | None, str | None]:
+    """The first picture in the entry's words that says what it shows. Counting pixels never do."""
+    from selectolax.lexbor import LexborHTMLParser
+
+    for markup in (entry.text, entry.full_text):
+        if "<img" in markup:
+            for node in LexborHTMLParser(markup[:LONGEST]).css("img[src][alt]"):
+                image = web_link(node.attributes.get("src") or "", entry.link)
+                alt = plain(node.attributes.get("alt") or "")
+                if image and alt:
+                    return image, alt
+    return None, None
 
 
 def _first_words(text: str) -> str:
@@ -105,14 +120,14 @@ def _xml_entries(document: Document) -> Iterator[_Entry]:
     for entry in parsed.entries:
         link = _link(entry, base)
         if link:
-            image, alt = _picture(entry, base)
+            summary, content = entry.get("summary", ""), _content(entry)
             yield _Entry(
                 link=link,
                 title=entry.get("title", ""),
                 date=entry.get("published") or entry.get("updated") or entry.get("created") or "",
-                text=_words(entry),
-                image=image,
-                image_alt=alt,
+                text=summary or content,
+                full_text=content,
+                image=_picture(entry, base),
             )
 
 
@@ -132,21 +147,18 @@ def _link(entry: Any, base: str) -> str | None:
     return web_link(name.partition("#")[0], base) if name.startswith(("http://", "https://")) else None
 
 
-def _words(entry: Any) -> str:
-    contents = [content.get("value", "") for content in entry.get("content", ())]
-    found: str = entry.get("summary", "") or next((content for content in contents if content), "")
-    return found
+def _content(entry: Any) -> str:
+    contents = (content.get("value", "") for content in entry.get("content", ()))
+    return next((content for content in contents if content), "")
 
 
-def _picture(entry: Any, base: str) -> tuple[str | None, str]:
+def _picture(entry: Any, base: str) -> str | None:
+    """A picture that stands beside the words. What it shows is not told: feedparser mixes that with the summary."""
     media = [medium for medium in entry.get("media_content", ()) if _is_picture(medium)]
     media += entry.get("media_thumbnail", ())
     media += [link for link in entry.get("enclosures", ()) if _is_picture(link)]
-    for medium in media:
-        found = web_link(medium.get("url") or medium.get("href") or "", base)
-        if found:
-            return found, entry.get("media_description", "") or ""
-    return None, ""
+    found = (web_link(medium.get("url") or medium.get("href") or "", base) for medium in media)
+    return next((link for link in found if link), None)
 
 
 def _is_picture(medium: Any) -> bool:
