@@ -1,0 +1,46 @@
+"""Writes every message as an `.eml` file and sends nothing: for looking, trying out and demonstrations."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from bulletin.model import Letter, Outcome, OutcomeKind
+from bulletin.providers._provider import Capabilities, ProviderError, Surroundings
+from bulletin.publication import write_atomically
+from bulletin.render.message import MessageTemplate
+
+CAPABILITIES = Capabilities(batch=500, key_window=dt.timedelta(days=36_500), really_sends=False)
+
+
+class Outbox:
+    """A folder for each mailing, a file for each letter, named by its number: `000001.eml`.
+
+    A letter offered again replaces its own file, so that nobody has two.
+    """
+
+    wait = 0.0
+
+    def __init__(self, folder: Path, now: Callable[[], dt.datetime]) -> None:
+        self._folder, self._now = folder, now
+
+    def deliver(self, mailing: str, letters: Sequence[Letter], template: MessageTemplate) -> list[Outcome]:
+        """Write the letters, each whole or not at all, readable by their owner only."""
+        outcomes: list[Outcome] = []
+        for letter in letters:
+            path = self._folder / mailing / f"{letter.number:06}.eml"
+            try:
+                write_atomically(path, template.fill(letter, date=self._now()), mode=0o600)
+            except OSError as error:
+                message = f"the outbox cannot be written: {error.strerror}: {path}."
+                raise ProviderError(message, hint="Make room or mend its rights.", outcomes=outcomes) from None
+            outcomes.append(Outcome(key=letter.key, kind=OutcomeKind.ACCEPTED, provider_id=path.name))
+        return outcomes
+
+
+@contextmanager
+def open(surroundings: Surroundings) -> Iterator[Outbox]:
+    """The outbox of the publication."""
+    yield Outbox(surroundings.outbox_dir, surroundings.now)

@@ -1,0 +1,260 @@
+"""A rendered edition as mail: built once, then filled for each recipient by joining bytes.
+
+Parts are quoted-printable because a value then has a place of its own: soft line breaks before and after each marker
+keep every line within 76 characters whatever is put there (RFC 2045 6.7), and no line is encoded twice.
+"""
+
+from __future__ import annotations
+
+import binascii
+import datetime as dt
+import hashlib
+import html
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from email.errors import HeaderParseError
+from email.header import Header, decode_header, make_header
+from email.utils import format_datetime, quote
+
+from bulletin.config import Config
+from bulletin.errors import BulletinError
+from bulletin.model import EVERYONE, PERSONAL_FIELDS, Letter, RenderedEdition
+
+LINE = 76
+"""Characters in a header line, where white space allows a fold: the limit of lines with encoded words (RFC 2047 2)."""
+
+_BREAKS = re.compile("[\x00-\x08\x0a-\x1f\x7f\x85\u2028\u2029]")
+"""Line breaks as any reader might understand them, and the other control characters except the tab."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """What all copies of a publication's mail have in common, whoever reads them."""
+
+    sender_name: str
+    sender_address: str
+    reply_to: str | None
+    list_name: str
+    list_id: str
+    """The publication's name among mailing lists, the same in every issue: bulletin.news.example.org (L-12)."""
+    archive_url: str
+
+    @classmethod
+    def of(cls, config: Config) -> Envelope:
+        """The envelope a publication's settings describe."""
+        local, _, domain = config.sender.address.rpartition("@")
+        label = re.sub(r"[^a-z0-9]+", "-", local.lower()).strip("-") or "bulletin"
+        return cls(
+            sender_name=config.sender.name,
+            sender_address=config.sender.address,
+            reply_to=config.sender.reply_to,
+            list_name=config.name,
+            list_id=f"{label}.{domain}",
+            archive_url=config.archive_url,
+        )
+
+
+def make_message_id(key: str, sender_address: str) -> str:
+    """The Message-ID of a delivery, without angle brackets: the same on every attempt, unlike any other's (M-06)."""
+    return f"{hashlib.sha256(key.encode()).hexdigest()[:32]}@{sender_address.rpartition('@')[2]}"
+
+
+def list_headers(envelope: Envelope, rendered: RenderedEdition) -> dict[str, str]:
+    """Headers that are the same in every copy of an edition, beside From, Reply-To and Subject; ready for the wire.
+
+    No Auto-Submitted: a person approved this mail (Q-02). Out-of-office replies are asked to stay away (Q-05). Only the
+    edition for everyone names the public archive (L-13).
+    """
+    headers = {
+        "List-Id": f"{_phrase('List-Id', envelope.list_name)} <{_ascii('List-Id', envelope.list_id)}>",
+        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+        "List-Post": "NO",
+        "List-Archive": f"<{_ascii('List-Archive', envelope.archive_url)}>",
+        "X-Auto-Response-Suppress": "OOF, AutoReply",
+        "Precedence": "bulk",
+        "Content-Language": _ascii("Content-Language", rendered.language),
+    }
+    if rendered.audience != EVERYONE:
+        del headers["List-Archive"]
+    return headers
+
+
+def from_header(envelope: Envelope) -> str:
+    """Name and address of the sender, ready for the wire (M-17)."""
+    return f"{_phrase('From', envelope.sender_name)} <{_ascii('From', envelope.sender_address)}>"
+
+
+class MessageTemplate:
+    """One rendered edition as bytes with holes.
+
+    Raises `BulletinError` naming the header if a value holds a line break or NUL (M-10), or if a marker does not stand
+    in the edition as often as it should.
+    """
+
+    def __init__(self, rendered: RenderedEdition, envelope: Envelope) -> None:
+        self.rendered = rendered
+        self.envelope = envelope
+        boundary = f"=_{rendered.digest[:40]}"
+        self._pieces: tuple[bytes | _Hole, ...] = tuple(
+            _joined(
+                (
+                    *_header_pieces(rendered, envelope, boundary),
+                    *_part_pieces("plain", rendered.text, rendered.markers, boundary),
+                    *_part_pieces("html", rendered.html, rendered.markers, boundary),
+                    f"\r\n--{boundary}--\r\n".encode(),
+                )
+            )
+        )
+
+    def fill(self, letter: Letter, *, date: dt.datetime) -> bytes:
+        """The message of one recipient, every line ending in CRLF (M-03). `date` has a zone.
+
+        The same letter and date give the same bytes (M-18). Raises `BulletinError` if one of its values cannot stand
+        in a header.
+        """
+        return b"".join(piece if isinstance(piece, bytes) else piece(letter, date) for piece in self._pieces)
+
+
+_Hole = Callable[[Letter, dt.datetime], bytes]
+
+
+def _header_pieces(rendered: RenderedEdition, envelope: Envelope, boundary: str) -> Iterator[bytes | _Hole]:
+    reply_to = [("Reply-To", f"<{_ascii('Reply-To', envelope.reply_to)}>")] if envelope.reply_to else []
+    content_type = f'multipart/alternative; boundary="{boundary}"'
+    yield _date_line
+    yield _line("From", from_header(envelope))
+    yield _to_line
+    yield from (_line(name, value) for name, value in reply_to)
+    yield _line("Subject", encoded_text("Subject", rendered.subject))
+    yield _message_id_line
+    yield _line("MIME-Version", "1.0")
+    yield _unsubscribe_line
+    yield from (_line(name, value) for name, value in list_headers(envelope, rendered).items())
+    yield _line("Content-Type", content_type)
+
+
+def _part_pieces(kind: str, content: str, markers: Mapping[str, str], boundary: str) -> Iterator[bytes | _Hole]:
+    # A boundary that starts with "=_" cannot occur in quoted-printable text (M-14).
+    yield f"\r\n--{boundary}\r\n".encode()
+    yield f"Content-Type: text/{kind}; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n".encode()
+    fields = {markers[field]: field for field in PERSONAL_FIELDS}
+    at_line_start = True
+    for number, part in enumerate(re.split("(" + "|".join(map(re.escape, fields)) + ")", content)):
+        if number % 2:
+            yield b"" if at_line_start else b"=\r\n"
+            yield _value_hole(fields[part], escape=kind == "html")
+            yield b"=\r\n"
+            at_line_start = True
+        elif part:
+            encoded = _quoted_printable(part)
+            yield encoded
+            at_line_start = encoded.endswith(b"\n")
+
+
+def _value_hole(field: str, *, escape: bool) -> _Hole:
+    def value(letter: Letter, _date: dt.datetime) -> bytes:
+        text = letter.personal[field]
+        # The extra letter leaves room on the last line for the "=" of the soft break that follows.
+        data = (html.escape(text) if escape else text).encode() + b"x"
+        return binascii.b2a_qp(data, istext=False)[:-1].replace(b"\n", b"\r\n")
+
+    return value
+
+
+def _joined(pieces: tuple[bytes | _Hole, ...]) -> Iterator[bytes | _Hole]:
+    """The same pieces with neighbouring bytes made one: filling then touches few objects."""
+    fixed = b""
+    for piece in pieces:
+        if isinstance(piece, bytes):
+            fixed += piece
+        else:
+            yield fixed
+            yield piece
+            fixed = b""
+    yield fixed
+
+
+def _quoted_printable(text: str) -> bytes:
+    """Lines of at most 76 characters; line ends become CRLF, the canonical form of text (RFC 2045 6.8)."""
+    data = text.replace("\r\n", "\n").encode()
+    return binascii.b2a_qp(data, istext=True).replace(b"\n", b"\r\n")
+
+
+# ---------------------------------------------------------------- header lines
+
+
+def _date_line(_letter: Letter, date: dt.datetime) -> bytes:
+    return f"Date: {format_datetime(date)}\r\n".encode()
+
+
+def _to_line(letter: Letter, _date: dt.datetime) -> bytes:
+    return _line("To", f"<{_ascii('To', letter.address)}>")
+
+
+def _message_id_line(letter: Letter, _date: dt.datetime) -> bytes:
+    return _line("Message-ID", f"<{_ascii('Message-ID', letter.message_id)}>")
+
+
+def _unsubscribe_line(letter: Letter, _date: dt.datetime) -> bytes:
+    return _line("List-Unsubscribe", f"<{_ascii('List-Unsubscribe', letter.personal['unsubscribe_url'])}>")
+
+
+def checked(name: str, value: str) -> str:
+    """A header value as it is. Raises `BulletinError` if it holds a line break or NUL, openly or encoded (M-10)."""
+    if _BREAKS.search(value) or _BREAKS.search(_decoded(value)):
+        raise BulletinError(
+            f"the header {name} would hold a line break or a control character; nothing was sent.",
+            hint="Write the value on one line.",
+        )
+    return value
+
+
+def _decoded(value: str) -> str:
+    if "=?" not in value:
+        return value
+    try:
+        return str(make_header(decode_header(value)))
+    except (HeaderParseError, LookupError, UnicodeError, ValueError):
+        return value
+
+
+def _ascii(name: str, value: str) -> str:
+    """An address or identifier: plain visible characters, nothing to fold, nothing that could end the brackets."""
+    if not re.fullmatch(r"[!-;=?-~]+", checked(name, value)):
+        raise BulletinError(
+            f"the header {name} holds a space, a bracket or a letter outside a to z; nothing was sent.",
+            hint="Addresses must be plain. Write a domain in its xn-- form.",
+        )
+    return value
+
+
+def encoded_text(name: str, value: str) -> str:
+    """Text for a header: as it is, or as encoded words where it is not ASCII (RFC 2047, M-07). Folded.
+
+    Text that only looks like an encoded word is encoded too, so that readers see what was written.
+    """
+    if checked(name, value).isascii() and "=?" not in value and value == value.strip():
+        return _folded(name, value)
+    return Header(value, charset="utf-8", header_name=name, maxlinelen=75).encode(linesep="\r\n")
+
+
+def _phrase(name: str, value: str) -> str:
+    if checked(name, value).isascii() and "=?" not in value:
+        return value if re.fullmatch(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+", value) else f'"{quote(value)}"'
+    return encoded_text(name, value)
+
+
+def _line(name: str, value: str) -> bytes:
+    return f"{name}: {_folded(name, value)}\r\n".encode("ascii")
+
+
+def _folded(name: str, value: str) -> str:
+    """CRLF before existing white space wherever a line would be too long, and nothing else changed (M-02)."""
+    lines, room = [""], LINE - len(name) - 2
+    for word in re.findall(r"\s*\S+|\s+\Z", value.replace("\r\n", "")):
+        if lines[-1].strip() and len(lines[-1]) + len(word) > room and word.strip():
+            lines.append("")
+            room = LINE
+        lines[-1] += word
+    return "\r\n".join(lines)

@@ -1,0 +1,71 @@
+"""Opens the database that holds subscribers and ledger: SQLite in the state folder, or any other by its address."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import DateTime, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
+from sqlalchemy.types import TypeDecorator
+
+from bulletin.errors import BulletinError
+
+LOCK_WAIT_S = 30
+"""How long one process waits for another that is writing."""
+
+
+class Moment(TypeDecorator[dt.datetime]):
+    """A time in UTC, also in databases that forget zones."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: dt.datetime | None, dialect: Any) -> dt.datetime | None:
+        """Stored in UTC, whatever zone it came in."""
+        return value.astimezone(dt.UTC) if value else None
+
+    def process_result_value(self, value: dt.datetime | None, dialect: Any) -> dt.datetime | None:
+        """Always with its zone."""
+        return value.replace(tzinfo=dt.UTC) if value and value.tzinfo is None else value
+
+
+def open_database(url: str) -> Engine:
+    """The database at an SQLAlchemy address. A new SQLite file is readable by its owner only (Z-23).
+
+    Transactions take SQLite's write lock when they begin, so that what a claim reads cannot change before it writes.
+    A commit is on the disk when it returns, also after a power cut. Raises `BulletinError` if it cannot be opened.
+    """
+    try:
+        parsed = make_url(url)
+        engine = create_engine(parsed)
+    except (ArgumentError, NoSuchModuleError, ImportError):
+        raise BulletinError(
+            "the database address cannot be used.",
+            hint="BULLETIN_DATABASE_URL should look like sqlite:////srv/bulletin/bulletin.db",
+        ) from None
+    if engine.dialect.name == "sqlite":
+        _make_private(parsed.database)
+        event.listen(engine, "connect", _set_up_sqlite)
+        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    try:
+        engine.connect().close()
+    except OperationalError as error:
+        raise BulletinError(f"the database cannot be opened: {error.orig}.") from None
+    return engine
+
+
+def _make_private(database: str | None) -> None:
+    if not database or database == ":memory:" or Path(database).exists():
+        return
+    Path(database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.close(os.open(database, os.O_CREAT | os.O_RDWR, 0o600))
+
+
+def _set_up_sqlite(connection: Any, _record: object) -> None:
+    # The driver's own transaction handling begins too late; SQLAlchemy's "begin" event does it instead.
+    connection.isolation_level = None
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={LOCK_WAIT_S * 1000}", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")

@@ -1,0 +1,69 @@
+"""Signed tokens in personal links. The link alone names the reader and cannot be made up by anybody else (L-03)."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from base64 import b32encode
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from bulletin.errors import BulletinError
+
+UNSUBSCRIBE = "unsubscribe"
+PREFERENCES = "preferences"
+LONGEST_LINK = 250
+"""Characters in a link, so that its header needs no fold inside the angle brackets (L-15)."""
+
+_TOKEN = re.compile(r"([A-Za-z0-9]{1,40})_([a-z2-7]{52})\Z")
+
+
+def make_token(secret: bytes, purpose: str, subscriber: str) -> str:
+    """A token for one purpose and one subscriber, of letters, digits and one underscore (Z-08, G-06).
+
+    It does not expire: a link in an old bulletin must still let its reader leave (L-10).
+    """
+    return f"{subscriber}_{_signature(secret, purpose, subscriber)}"
+
+
+def read_token(secret: bytes, purpose: str, token: str) -> str | None:
+    """The subscriber's id, if the token was made for this purpose with this secret; else None."""
+    found = _TOKEN.match(token)
+    if found and hmac.compare_digest(found[2], _signature(secret, purpose, found[1])):
+        return found[1]
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """Makes a reader's personal links. `service_url` ends in a slash; its host comes from the settings only (Z-06)."""
+
+    service_url: str
+    secret: bytes = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if not self.service_url.startswith("https://"):
+            raise BulletinError(
+                f"personal links would start with {self.service_url}, which is not secure.",
+                hint="One-click unsubscribe needs https:// (RFC 8058). Correct service_url under [web].",
+            )
+        length = len(self.personal("x" * 40, "")["unsubscribe_url"])
+        if length > LONGEST_LINK:
+            raise BulletinError(
+                f"unsubscribe links would be up to {length} characters long; {LONGEST_LINK} is the limit.",
+                hint="Use a shorter service_url under [web].",
+            )
+
+    def personal(self, subscriber: str, address: str) -> Mapping[str, str]:
+        """A value for each of `model.PERSONAL_FIELDS`."""
+        return {
+            "unsubscribe_url": f"{self.service_url}unsubscribe/{make_token(self.secret, UNSUBSCRIBE, subscriber)}",
+            "preferences_url": f"{self.service_url}preferences/{make_token(self.secret, PREFERENCES, subscriber)}",
+            "address": address,
+        }
+
+
+def _signature(secret: bytes, purpose: str, subscriber: str) -> str:
+    message = f"bulletin link\0{purpose}\0{subscriber}".encode()
+    return b32encode(hmac.digest(secret, message, hashlib.sha256)).decode().rstrip("=").lower()
