@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import colorsys
 from dataclasses import dataclass
 
 from bulletin.config import Brand
@@ -9,6 +10,7 @@ from bulletin.config import Brand
 TEXT_CONTRAST = 4.5
 """Least contrast of text that is not large (WCAG 2.2, 1.4.3)."""
 
+_COMFORTABLE = 7.0
 _DARK_PAPER, _DARK_SURROUND, _DARK_INK = "#1c2127", "#12161a", "#eceff2"
 _BLACK, _WHITE = "#000000", "#ffffff"
 
@@ -58,7 +60,7 @@ def light(brand: Brand) -> Palette:
 def dark(brand: Brand) -> Palette:
     """The same hues on dark surfaces. The masthead keeps the brand's colour if it is a dark one."""
     panel = mix(_DARK_PAPER, brand.accent, 0.16)
-    link = legible(mix(brand.colour, _WHITE, 0.55), _DARK_PAPER, panel, _DARK_SURROUND)
+    link = _lit(brand.colour, _DARK_PAPER, panel, _DARK_SURROUND)
     masthead = brand.colour if contrast(brand.colour, _WHITE) >= TEXT_CONTRAST else mix(_DARK_PAPER, brand.colour, 0.3)
     return Palette(
         paper=_DARK_PAPER,
@@ -66,7 +68,7 @@ def dark(brand: Brand) -> Palette:
         ink=_DARK_INK,
         quiet=mix(_DARK_INK, _DARK_PAPER, 0.25),
         link=link,
-        label=legible(mix(brand.accent, _WHITE, 0.4), _DARK_PAPER, panel),
+        label=_lit(brand.accent, _DARK_PAPER, panel),
         line=mix(_DARK_PAPER, _DARK_INK, 0.2),
         panel=panel,
         masthead=masthead,
@@ -84,7 +86,8 @@ def contrast(one: str, other: str) -> float:
 
 def mix(one: str, other: str, share: float) -> str:
     """`one` with `share` of `other` in it."""
-    return "#" + "".join(f"{round(a + (b - a) * share):02x}" for a, b in zip(_rgb(one), _rgb(other), strict=True))
+    red, green, blue = (round(a + (b - a) * share) for a, b in zip(_rgb(one), _rgb(other), strict=True))
+    return _hex(red, green, blue)
 
 
 def text_on(surface: str) -> str:
@@ -97,6 +100,18 @@ def legible(colour: str, *surfaces: str) -> str:
     goal = _BLACK if all(contrast(_BLACK, surface) >= TEXT_CONTRAST for surface in surfaces) else _WHITE
     steps = (mix(colour, goal, step / 20) for step in range(21))
     return next((step for step in steps if all(contrast(step, on) >= TEXT_CONTRAST for on in surfaces)), goal)
+
+
+def _lit(colour: str, *surfaces: str) -> str:
+    """The colour with more light but the same hue, comfortably legible on dark surfaces."""
+    hue, lightness, saturation = colorsys.rgb_to_hls(*(value / 255 for value in _rgb(colour)))
+    steps = (lightness + (1 - lightness) * step / 40 for step in range(41))
+    tints = (_hex(*(round(255 * part) for part in colorsys.hls_to_rgb(hue, step, saturation))) for step in steps)
+    return next((tint for tint in tints if all(contrast(tint, on) >= _COMFORTABLE for on in surfaces)), _WHITE)
+
+
+def _hex(red: int, green: int, blue: int) -> str:
+    return f"#{red:02x}{green:02x}{blue:02x}"
 
 
 def _rgb(colour: str) -> tuple[int, int, int]:
