@@ -240,7 +240,7 @@ def render_file(home: Publication, file: IssueFile) -> tuple[RenderedEdition, ..
     for audience in audiences_of(file.issue, home.config):
         edition = make_edition(file.issue, home.config, pictures, audience)
         finished = render_edition(edition, home.config, template_dirs=home.template_dirs, secret=secret)
-        gate.check_edition(finished, file.issue)
+        gate.check_edition(finished, file.issue, home.config)
         rendered.append(finished)
     return tuple(rendered)
 
@@ -319,7 +319,7 @@ def build_archive(home: Publication, directory: Path) -> tuple[Path, tuple[Issue
     outputs = site.build(
         public, home.config, pictures=pictures, picture_bytes=home.picture_bytes, template_dirs=home.template_dirs
     )
-    gate.check_public(outputs, issues)
+    gate.check_public(outputs, issues, home.config)
     site.write(outputs, directory)
     return directory, tuple(public)
 

@@ -221,7 +221,8 @@ def test_an_events_calendar_file_can_be_read_back() -> None:
     assert entry["summary"] == "A talk, with tea"
     assert entry["location"] == "Room 2; Quay House, Exampleton"
     assert entry["url"] == "https://example.org/book"
-    assert entry["uid"] == "2024-05.talk@news.example.org"
+    again = Calendar.from_ical(build(issue("2024-05", Item(id="talk", title="New", event=event)))["2024-05/talk.ics"])
+    assert entry["uid"] == again.walk("VEVENT")[0]["uid"], "or a corrected event would stand in calendars twice"
     assert b"11am to 12:30pm" in outputs["2024-05/index.html"]
 
 

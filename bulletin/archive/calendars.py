@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from urllib.parse import urlsplit
 
 from bulletin.config import Config
 from bulletin.editions import issue_url
@@ -15,11 +14,13 @@ def calendar(item: EditionItem, event: EditionEvent, edition: Edition, config: C
 
     Times are in UTC, which every program turns into its reader's own.
     """
+    from uuid import NAMESPACE_URL, uuid5
+
     from icalendar import Calendar, Event
 
     page = f"{issue_url(config, edition.issue)}#{item.id}"
     entry = Event()
-    entry.add("uid", f"{edition.issue}.{item.id}@{urlsplit(config.archive_url).hostname}")
+    entry.add("uid", str(uuid5(NAMESPACE_URL, page)))  # RFC 7986 section 5.3; names no host and no person
     # RFC 5545 wants to know when the file was made; the issue's day is the only one that stays the same.
     entry.add("dtstamp", dt.datetime.combine(edition.date, dt.time(), dt.UTC))
     entry.add("dtstart", event.starts.astimezone(dt.UTC))

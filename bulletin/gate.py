@@ -1,0 +1,329 @@
+"""The leak gate: finished bytes are searched for anything their readers may not see (S-23).
+
+It stands apart from the code that builds editions and pages, and knows nothing of how they came about: it takes the
+issue file's restricted items to pieces, each piece a *canary*, and looks for every canary in what is about to leave.
+
+What also stands in something those readers may see is no canary: a source's name, a shared link, a sentence that two
+items have in common is not given away by being there, and to stop for it would only teach people to pass the gate by.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from functools import cached_property
+from pathlib import PurePosixPath
+from typing import Any, Final
+from urllib.parse import unquote
+
+from bulletin.config import Config
+from bulletin.editions import may_read
+from bulletin.errors import LeakError
+from bulletin.model import EVERYONE, Issue, Item, RenderedEdition, Section
+
+_MARKINGS: Final = re.compile(
+    r"(?<![A-Z])(?:OFFICIAL[ -]SENSITIVE|RECIPIENTS ONLY|[A-Z]+ USE ONLY|TOP SECRET"
+    r"|TLP:(?:RED|AMBER(?:\+STRICT)?|GREEN))(?![A-Z])"
+)
+_ADDRESS: Final = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}")
+_TOKEN: Final = re.compile(r"(?<![A-Za-z0-9])[A-Za-z0-9]{1,40}_[a-z2-7]{52}(?![A-Za-z0-9])")
+_TAG: Final = re.compile(r"<[^<>]*>")
+_MARKDOWN_LINK: Final = re.compile(r"!?\[([^\]]*)\]\(\s*<?([^)\s>]*)>?[^)]*\)")
+_SENTENCE_END: Final = re.compile(r"(?<=[.!?])[\"'”’)*_]*\s+|\n\s*\n|\n\s*(?:[-*+]|\d+[.)])\s+")
+_WEB: Final = re.compile(r"https?://[^\s<>\"'\])]+", re.IGNORECASE)
+_WORDS: Final = re.compile(r"[^\W_]+")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Leak:
+    """Something in an output that its readers may not see. Names the piece and never repeats it: logs are read too."""
+
+    output: str
+    what: str
+    item: str = ""
+    issue: str = ""
+
+    def __str__(self) -> str:
+        of = " of " + (f"the item {self.item} in " if self.item else "") + self.issue if self.issue else ""
+        return f"{self.output} holds {self.what}{of}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Canary:
+    """A piece of something restricted, and how to find it in a text."""
+
+    what: str
+    item: str
+    issue: str
+    stands_in: Callable[[_Text], bool]
+
+
+class _Text:
+    """A finished file in the forms that text can take in it: escaped, encoded, folded, wrapped, or between tags."""
+
+    def __init__(self, name: str, data: bytes | str) -> None:
+        self.name = name
+        whole = data if isinstance(data, str) else _readable(data)
+        plain = html.unescape(whole)
+        # Calendar files fold their lines, JSON and calendar files put backslashes before some signs.
+        unfolded = re.sub(r"\\([,;\\\"/])", r"\1", re.sub(r"\r?\n[ \t]", "", plain).replace("\\n", " "))
+        forms = dict.fromkeys([whole, plain, unfolded, unquote(unfolded), _json_unescaped(plain)])
+        self.forms = tuple(forms)
+        self.text_file = isinstance(data, str) or _is_text(data)
+
+    @cached_property
+    def words(self) -> str:
+        """All forms reduced to their words, so that neither layout nor punctuation hides a sentence."""
+        kept: dict[str, None] = {}
+        for form in self.forms:
+            kept[_words(_TAG.sub(" ", form))] = kept[_words(_TAG.sub("", form))] = kept[_words(form)] = None
+        return " | ".join(kept)
+
+    def says(self, words: str) -> bool:
+        """Whether these words, as `_words` gives them, stand in it one after the other."""
+        return f" {words} " in f" {self.words} "
+
+    def matches(self, pattern: re.Pattern[str]) -> bool:
+        """Whether the pattern is found in any of its forms, or in its name."""
+        return any(pattern.search(form) for form in (*self.forms, f'"/{self.name}"'))
+
+
+def check_public(outputs: Mapping[str, bytes], issues: Iterable[Issue], config: Config) -> None:
+    """Refuse the archive if any file in it, of whatever kind, holds what is not public. `issues` are all there are.
+
+    Not public is every item kept for an audience, every item of an issue not marked public, a marking above OFFICIAL, a
+    mail address that no public text names, and a personal link. Raises `LeakError` naming every find.
+    """
+    issues = tuple(issues)
+    allowed = _Text("", "\n|\n".join([*_strings(config), *(text for one in issues for text in _public_strings(one))]))
+    canaries = [canary for issue in issues for canary in _canaries(issue, EVERYONE if issue.public else None)]
+    kept = [canary for canary in canaries if not canary.stands_in(allowed)]
+    leaks: list[Leak] = []
+    for name, data in outputs.items():
+        text = _Text(name, data)
+        leaks += _found(kept, text)
+        leaks += _unfit_for_the_public(text, allowed, config)
+    _refuse(leaks, "Nothing was published.")
+
+
+def check_edition(rendered: RenderedEdition, issue: Issue, config: Config) -> None:
+    """Refuse a finished mail that holds anything of an item its audience may not read. Raises `LeakError`."""
+    audience = rendered.audience
+    readable = [*_strings(config), *_issue_strings(issue), *_readable_strings(issue, audience)]
+    allowed = _Text("", "\n|\n".join(readable))
+    kept = [canary for canary in _canaries(issue, audience) if not canary.stands_in(allowed)]
+    parts = {
+        f"{rendered.name}.html": rendered.html,
+        f"{rendered.name}.txt": rendered.text,
+        "the subject": rendered.subject,
+    }
+    leaks = [leak for name, part in parts.items() for leak in _found(kept, _Text(name, part))]
+    _refuse(leaks, "Nothing was sent.")
+
+
+def _refuse(leaks: Sequence[Leak], so: str) -> None:
+    if leaks:
+        found = sorted(set(leaks))
+        more = f"\nand {len(found) - 20} more" if len(found) > 20 else ""
+        raise LeakError(
+            "the leak gate stopped: " + ";\n".join(map(str, found[:20])) + f"{more}.",
+            hint=f"{so} If the words are meant for everyone, put them into an item for everyone; "
+            "if not, look at where the file or the template names them.",
+        )
+
+
+def _found(canaries: Iterable[_Canary], text: _Text) -> Iterator[Leak]:
+    for canary in canaries:
+        if canary.stands_in(text):
+            yield Leak(text.name, canary.what, canary.item, canary.issue)
+
+
+def _unfit_for_the_public(text: _Text, allowed: _Text, config: Config) -> Iterator[Leak]:
+    service = re.escape(config.service_url.partition("://")[2])
+    if text.matches(_TOKEN) or text.matches(re.compile(rf"{service}(?:unsubscribe|preferences|confirm)/")):
+        yield Leak(text.name, "a reader's personal link")
+    if not text.text_file:
+        return  # in compressed pixels, short patterns turn up by chance
+    for form in text.forms:
+        marking = _MARKINGS.search(form)
+        if marking:
+            yield Leak(text.name, f'the marking "{marking[0]}"')
+        for address in set(_ADDRESS.findall(form)):
+            if not any(address.casefold() in known.casefold() for known in allowed.forms):
+                yield Leak(text.name, "a mail address that no public text names")
+
+
+# ---------------------------------------------------------------- canaries
+
+
+def _canaries(issue: Issue, audience: str | None) -> Iterator[_Canary]:
+    """Every piece of what `audience` may not read; None reads nothing of the issue."""
+    if audience is None:
+        yield from _words_of_the_issue(issue)
+    for section in issue.sections:
+        hidden = [item for item in section.items if audience is None or not may_read(audience, item)]
+        for item in hidden:
+            yield from _pieces(item, issue.id)
+        if hidden and len(hidden) == len(section.items):
+            # A heading over nothing tells that there is something (S-25).
+            for what, words in _heading(section):
+                yield from _said(what, words, hidden[0].id, issue.id)
+
+
+def _words_of_the_issue(issue: Issue) -> Iterator[_Canary]:
+    for what, words in (
+        ("the title", issue.title),
+        ("the subject", issue.subject),
+        ("the preheader", issue.preheader),
+        ("the notice", issue.notice or ""),
+        *(("a sentence of the welcome", sentence) for sentence in _sentences(issue.welcome)),
+    ):
+        yield from _said(what, words, "", issue.id)
+
+
+def _heading(section: Section) -> Iterator[tuple[str, str]]:
+    yield "the section's heading", section.title or ""
+    for sentence in _sentences(section.intro or ""):
+        yield "a sentence under the section's heading", sentence
+
+
+def _pieces(item: Item, issue: str) -> Iterator[_Canary]:
+    event = item.event
+    for what, words in (
+        ("the headline", item.title),
+        ("the words of the link", item.link or ""),
+        ("the source", item.source or ""),
+        ("the picture's description", item.image.alt or "" if item.image else ""),
+        ("the place of the event", event.place or "" if event else ""),
+        *(("a sentence of the summary", sentence) for sentence in _sentences(item.summary)),
+    ):
+        yield from _said(what, words, item.id, issue)
+    for what, url in (
+        ("the web address", item.url),
+        ("the booking address", event.booking if event else None),
+        *(("a web address in the summary", url) for url in _addresses(item.summary)),
+    ):
+        if url:
+            yield _matched(what, _address_pattern(url), item.id, issue)
+    yield _matched("the id", _id_pattern(item.id), item.id, issue)
+    if item.image:
+        yield _matched("the picture's file name", _file_pattern(item.image.file), item.id, issue)
+
+
+def _said(what: str, words: str, item: str, issue: str) -> Iterator[_Canary]:
+    reduced = _words(words)
+    # One short word, such as "Online", stands in every page; it betrays nothing alone.
+    if reduced.count(" ") >= 1 or len(reduced) >= 8:
+        yield _Canary(what, item, issue, lambda text: text.says(reduced))
+
+
+def _matched(what: str, pattern: re.Pattern[str], item: str, issue: str) -> _Canary:
+    return _Canary(what, item, issue, lambda text: text.matches(pattern))
+
+
+def _address_pattern(url: str) -> re.Pattern[str]:
+    """The address with or without its scheme and last slash, and not as the beginning of a longer one."""
+    bare = re.sub(r"^(?:https?:)?//(?:www\.)?|/+$", "", url, flags=re.IGNORECASE)
+    return re.compile(rf"(?<![\w-]){re.escape(bare)}/?(?![\w/%?=&~+-])", re.IGNORECASE)
+
+
+def _id_pattern(item: str) -> re.Pattern[str]:
+    """The id where ids stand: as an anchor, a link to one, or a part of a path."""
+    return re.compile(rf"(?:#|/|\b(?:id|name)=[\"']){re.escape(item)}(?=[\"'#?&/]|\.ics|\.html)")
+
+
+def _file_pattern(file: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<![\w-]){re.escape(PurePosixPath(file).name)}(?![\w-])", re.IGNORECASE)
+
+
+def _sentences(markdown: str) -> Iterator[str]:
+    for sentence in _SENTENCE_END.split(_MARKDOWN_LINK.sub(r"\1", markdown)):
+        if len(sentence.split()) >= 3:
+            yield sentence
+
+
+def _addresses(markdown: str) -> Iterator[str]:
+    yield from (found[2] for found in _MARKDOWN_LINK.finditer(markdown) if found[2].startswith("http"))
+    yield from (found.rstrip(".,;:") for found in _WEB.findall(_MARKDOWN_LINK.sub(r"\1", markdown)))
+
+
+# ---------------------------------------------------------------- what may be seen
+
+
+def _public_strings(issue: Issue) -> Iterator[str]:
+    if issue.public:
+        yield from _issue_strings(issue)
+        yield from _readable_strings(issue, EVERYONE)
+
+
+def _issue_strings(issue: Issue) -> Iterator[str]:
+    """The issue's own words, which all its readers see."""
+    yield from (issue.id, issue.title, issue.subject, issue.preheader)
+    yield from (issue.notice or "", issue.welcome, issue.signed or "")
+
+
+def _readable_strings(issue: Issue, audience: str) -> Iterator[str]:
+    for section in issue.sections:
+        readable = [item for item in section.items if may_read(audience, item)]
+        if readable:
+            yield from (f'"/{section.id}/"', section.title or "", section.intro or "")
+        for item in readable:
+            yield from _strings(item)
+            yield f'id="{item.id}"'
+
+
+def _strings(value: Any) -> Iterator[str]:
+    """Every text in a value, however deep, Markdown links also as words and address apart."""
+    if isinstance(value, str):
+        yield value
+        if "](" in value:
+            yield _MARKDOWN_LINK.sub(r"\1", value)
+    elif is_dataclass(value):
+        for field in fields(value):
+            yield from _strings(getattr(value, field.name))
+    elif isinstance(value, Mapping):
+        yield from (text for part in value.values() for text in _strings(part))
+    elif isinstance(value, list | tuple):
+        yield from (text for part in value for text in _strings(part))
+
+
+# ---------------------------------------------------------------- reading finished bytes
+
+
+def _words(text: str) -> str:
+    return " ".join(_WORDS.findall(unicodedata.normalize("NFKC", text).casefold()))
+
+
+def _is_text(data: bytes) -> bool:
+    try:
+        return "\0" not in data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+
+
+def _readable(data: bytes) -> str:
+    """Bytes as text. Of a picture, also what its format packs away, and text in two bytes a letter."""
+    if _is_text(data):
+        return data.decode("utf-8")
+    return "\n|\n".join([data.decode("latin-1"), data.replace(b"\0", b"").decode("utf-8", "replace"), *_notes(data)])
+
+
+def _notes(data: bytes) -> Iterator[str]:
+    from io import BytesIO
+
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(BytesIO(data)) as image:
+            image.load()
+            for value in (*image.info.values(), *image.getexif().values()):
+                yield value.replace(b"\0", b"").decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return
+
+
+def _json_unescaped(text: str) -> str:
+    return re.sub(r"\\u([0-9a-fA-F]{4})", lambda found: chr(int(found[1], 16)), text)
