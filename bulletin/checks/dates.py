@@ -126,11 +126,18 @@ def wrong_weekday(material: Material) -> Iterator[Found]:
     """
     for passage in passages(material):
         for match in _WEEKDAY_DATE.finditer(passage.words):
-            years = [int(match[4])] if match[4] else [material.issue.date.year + more for more in (0, 1, -1)]
-            days = [day for year in years if (day := _day(year, month_number(match[3]), int(match[2])))]
+            days = _meant(int(match[2]), month_number(match[3]), match[4], material.issue.date)
             if not any(DAYS[day.weekday()] == match[1] for day in days):
                 really = f"{_said(days[0])} is a {DAYS[days[0].weekday()]}" if days else "there is no such day"
                 yield Found(passage.loc, f'{passage.name} says "{match.group()}", but {really}.', "Check the date.")
+
+
+def _meant(day: int, month: int, year: str | None, issued: dt.date) -> list[dt.date]:
+    """The days that a date may mean; without a year, those from half a year before the issue to a year after it."""
+    if year:
+        return [found for found in [_day(int(year), month, day)] if found]
+    around = [_day(issued.year + more, month, day) for more in (0, 1, -1)]
+    return [found for found in around if found and -183 <= (found - issued).days <= 365]
 
 
 def _day(year: int, month: int, day: int) -> dt.date | None:

@@ -24,7 +24,9 @@ _LEFTOVERS = tuple(
         rf"\[\[?(?i:{_FILL_IN})\b[^\]]*\]\]?",
         r"\[[A-Z][A-Z_ ]{3,}\]",
         rf"<(?i:{_FILL_IN})\b[^<>]*>",
-        r"\b(?:TODO|TBC|TBA|TBD|FIXME|20XX|\d*X{2,}(?=\b))\b(?<!Part XX)(?<!Chapter XX)(?<!Schedule XX)",
+        r"\b(?:TODO|TBC|TBA|TBD|FIXME)\b",
+        # A number to come, but not Part XX of an Act.
+        r"(?<![Pp]art )(?<![Cc]hapter )(?<![Ss]chedule )(?<![Vv]olume )\b\d*X{2,}\b",
         r"\bxx+\b",
         r"(?i:lorem ipsum|dolor sit amet)",
         r"\{\{.*?\}\}|\{%.*?%\}|\$\{\w+\}|<%.*?%>",

@@ -127,14 +127,15 @@ def topic_in_subject(material: Material) -> Iterator[Found]:
     *Write*: "Online safety codes, new stalking guidance: May 2024".
     """
     subject = material.issue.subject.strip()
-    words = set(plain_key(subject[:40]).split())
+    shown = re.match(r".{0,40}(?!\w)", subject)
+    words = set(plain_key(shown.group() if shown else subject).split())
     known = f"{material.config.name} {material.config.sender.name} {material.config.organisation.name}"
     months = {word.casefold() for word in re.findall(MONTH, subject)}
     empty = {*plain_key(known).split(), *months, *_EMPTY_WORDS}
     if subject and not {word for word in words if not word.isdigit()} - empty:
         yield Found(
             ("subject",),
-            f'the first 40 characters, "{clipped(subject, 41)}", name no topic.',
+            f'the first 40 characters of "{clipped(subject)}" name no topic.',
             "Put the main topic first; the bulletin's name stands beside the subject as the sender.",
         )
 

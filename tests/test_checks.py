@@ -1,0 +1,231 @@
+"""Every check with its cases, and what holds for all checks.
+
+A check's cases stand in `data/checks/CODE.yaml`. Each case is merged over the clean issue of `_base.yaml`: `issue`
+over the issue, `item` over its first item, `other` over the second, `settings` over the settings. `earlier` holds
+fragments for earlier issues, `pictures` facts of picture files, `html` the bytes of the rendered mail. A case that
+must fail names an excerpt of the message (`says`) and the path of the place (`at`), and how many findings there are
+if there is not just one (`times`).
+"""
+
+from __future__ import annotations
+
+import copy
+import datetime as dt
+import inspect
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from bulletin import checks, door, issuefile
+from bulletin.config import Config
+from bulletin.errors import Place
+from bulletin.model import Finding, Issue, Picture, RenderedEdition, Severity
+from bulletin.publication import open_publication
+
+CASES = Path(__file__).parent / "data" / "checks"
+CHECKS = {check.code: check for check in checks.all_checks()}
+
+
+def load(path: Path) -> dict[str, Any]:
+    return dict(YAML(typ="safe", pure=True).load(path.read_text("utf-8")))
+
+
+BASE = load(CASES / "_base.yaml")
+
+
+def merged(base: Any, change: Any) -> Any:
+    if not isinstance(base, dict) or not isinstance(change, dict):
+        return change
+    result = {**base, **{key: merged(base.get(key), value) for key, value in change.items()}}
+    return {key: value for key, value in result.items() if value is not None}
+
+
+def issue_file(case: Mapping[str, Any], name: str = "issue.yaml") -> issuefile.IssueFile:
+    data = copy.deepcopy(BASE["issue"])
+    items = data["sections"][0]["items"]
+    items[0] = merged(items[0], case.get("item", {}))
+    items[1] = merged(items[1], case.get("other", {}))
+    data = merged(data, case.get("issue", {}))
+    return issuefile.read(json.dumps(data, indent=1, ensure_ascii=False, default=str), name)
+
+
+def material(case: Mapping[str, Any]) -> checks.Material:
+    config = door.admit(Config, merged(BASE["settings"], case.get("settings", {})), lambda loc: Place("settings"))
+    assert isinstance(config, Config), config
+    pictures = {**BASE["pictures"], **case.get("pictures", {})}
+    return checks.Material(
+        file=issue_file(case),
+        config=config,
+        today=dt.date(2024, 5, 29),
+        earlier=tuple(earlier_issue(change) for change in case.get("earlier", [])),
+        pictures={file: Picture(**facts) if facts else None for file, facts in pictures.items()},
+        rendered=rendered(case["html"]) if "html" in case else (),
+    )
+
+
+def earlier_issue(change: Mapping[str, Any]) -> Issue:
+    before = {
+        "id": "2024-03",
+        "title": "Sample Bulletin, March 2024",
+        "date": "2024-03-28",
+        "subject": "Two new reports on missing people",
+        "preheader": "How forces record missing children, and what families say.",
+        "welcome": "Welcome to the bulletin of March 2024.",
+        "sections": [],
+    }
+    return issue_file({"issue": {**before, **change}}).issue
+
+
+def rendered(size: int) -> tuple[RenderedEdition, ...]:
+    return (
+        RenderedEdition(
+            issue="2024-05",
+            audience="everyone",
+            language="en-GB",
+            subject="",
+            html="é" * (size // 2) + "x" * (size % 2),
+            text="",
+            markers={},
+            digest="",
+        ),
+    )
+
+
+def cases(kind: str) -> list[Any]:
+    return [
+        pytest.param(path.stem, case, id=f"{path.stem}: {case['name']}")
+        for path in sorted(CASES.glob("[A-Z]*.yaml"))
+        for case in load(path)[kind]
+    ]
+
+
+@pytest.mark.parametrize(("code", "case"), cases("pass"))
+def test_a_good_issue_is_left_alone(code: str, case: dict[str, Any]) -> None:
+    assert list(CHECKS[code].findings(material(case))) == []
+
+
+@pytest.mark.parametrize(("code", "case"), cases("fail"))
+def test_a_slip_is_found_at_its_place_with_what_to_do(code: str, case: dict[str, Any]) -> None:
+    looked_at = material(case)
+    findings = list(CHECKS[code].findings(looked_at))
+    assert len(findings) == case.get("times", 1), findings
+    (first, *_) = findings
+    assert case["says"] in first.message
+    assert case.get("hint", "") in first.hint
+    path = tuple(int(part) if part.isdigit() else part for part in case["at"].split("."))
+    assert first.place == looked_at.file.place_of(*path)
+    assert first.place.line > 0
+    assert first.message.endswith((".", '"')), first.message
+    assert first.hint
+    assert "\n" not in first.message + first.hint
+
+
+def test_the_clean_issue_has_no_findings_at_all() -> None:
+    assert checks.run(material({})) == ()
+
+
+@pytest.mark.parametrize("code", CHECKS)
+def test_every_check_has_cases_for_both_sides(code: str) -> None:
+    written = load(CASES / f"{code}.yaml")
+    assert written["pass"]
+    assert written["fail"]
+
+
+def test_no_cases_are_left_over_from_a_check_that_is_gone() -> None:
+    assert {path.stem for path in CASES.glob("[A-Z]*.yaml")} == set(CHECKS)
+
+
+@pytest.mark.parametrize("code", CHECKS)
+def test_every_check_has_a_whole_manual_entry(code: str) -> None:
+    entry = inspect.cleandoc(CHECKS[code].look.__doc__ or "")
+    summary, blank, *rest = entry.splitlines()
+    assert re.fullmatch(r"[\"A-Z].{10,110}\.", summary), summary
+    assert blank == ""
+    parts = re.findall(r"^\*(Why|Instead of|Write)\*: \S", "\n".join(rest), re.MULTILINE)
+    assert parts == ["Why", "Instead of", "Write"]
+    assert re.fullmatch(r"[A-Z]{3}\d\d", code)
+
+
+# ---------------------------------------------------------------- allowances
+
+
+def allowing(case: dict[str, Any], *allow: dict[str, str]) -> tuple[Finding, ...]:
+    entries = [{"why": "The page gives no day.", "by": "J. Editor", **entry} for entry in allow]
+    return checks.run(material(merged(case, {"issue": {"allow": entries}})))
+
+
+UNDATED = {"item": {"published": None}, "other": {"published": None}}
+
+
+def test_an_allowance_accepts_one_finding_of_one_item() -> None:
+    assert [finding.code for finding in allowing(UNDATED)] == ["DAT04", "DAT04"]
+    left = allowing(UNDATED, {"code": "DAT04", "item": "stalking-guidance"})
+    assert [(finding.code, finding.item) for finding in left] == [("DAT04", "review-guides")]
+
+
+def test_an_allowance_without_an_item_accepts_the_findings_of_the_whole_issue() -> None:
+    assert allowing(UNDATED, {"code": "DAT04"}) == ()
+
+
+def test_an_allowance_that_matches_nothing_is_itself_a_finding() -> None:
+    (finding,) = allowing({}, {"code": "LNK02", "item": "review-guides"})
+    assert (finding.code, finding.severity) == ("ALW01", Severity.LOOK)
+    assert "LNK02" in finding.message
+
+
+# ---------------------------------------------------------------- real issues
+
+SLIPS = """\
+schema: 1
+id: 2024-05
+title: Sample Bulletin, May 2024
+date: 2024-05-30
+subject: "Sample Bulletin, March 2024"
+preheader: News of the 14 stands of public protection, and what else is new this month.
+public: true
+sections:
+  - id: news
+    items:
+      - id: bulletin
+        title: The bulletin is out
+        url: https://www.example.org/news/bulletin
+        source: Sample Programme
+        published: 2024-05-30
+        summary: |
+          [What is in it]
+        image:
+          file: images/may-bulletin.jpg
+          alt: may bulletin
+      - id: report
+        title: A report is out
+        url: https://www.example.org/news/report
+        source: Sample Programme
+        published: 2024-05-29
+        image: {file: images/page.png, alt: iStock 1471645492}
+"""
+
+
+def test_the_slips_of_a_real_home_page_are_found_with_line_and_column() -> None:
+    file = issuefile.read(SLIPS, "issues/2024-05/issue.yaml")
+    whole = material({})
+    findings = checks.run(checks.Material(file=file, config=whole.config, today=whole.today, pictures=whole.pictures))
+    seen = {(finding.code, str(finding.place)) for finding in findings}
+    assert ("SUB01", "issues/2024-05/issue.yaml:5:10") in seen
+    assert ("LNG02", "issues/2024-05/issue.yaml:6:12") in seen
+    assert ("PLC01", "issues/2024-05/issue.yaml:16:18") in seen
+    assert ("IMG03", "issues/2024-05/issue.yaml:20:16") in seen
+    assert ("IMG03", "issues/2024-05/issue.yaml:26:45") in seen
+
+
+def test_the_first_real_issue_has_nothing_that_must_be_fixed() -> None:
+    home = open_publication(Path(__file__).parent.parent, {})
+    file = home.read_issue("2024-05")
+    facts = home.pictures(file.issue)
+    findings = checks.run(checks.Material(file=file, config=home.config, today=file.issue.date, pictures=facts))
+    assert [finding for finding in findings if finding.severity is Severity.MUST_FIX] == []
+    assert len(findings) <= 5, [str(finding) for finding in findings]
