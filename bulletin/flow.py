@@ -10,7 +10,8 @@ clock, and hands plain values to the stages. The command line and the preview ar
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,10 +23,15 @@ from bulletin.model import EVERYONE, Candidate, Finding, Image, Issue, Item, Ren
 from bulletin.publication import Publication, open_publication, write_atomically
 
 if TYPE_CHECKING:
-    from bulletin.collecting import SourceReport
+    from bulletin.delivery.ledger import Ledger
+    from bulletin.delivery.plan import Plan
+    from bulletin.delivery.report import Report
+    from bulletin.delivery.sender import Sender
     from bulletin.http import Client
     from bulletin.issuefile import IssueFile
-    from bulletin.model import Subscriber
+    from bulletin.model import Outcome, Subscriber
+    from bulletin.render.message import MessageTemplate
+    from bulletin.sources import SourceReport
     from bulletin.subscribers.importing import Difference
     from bulletin.subscribers.store import Subscribers
 
@@ -300,6 +306,122 @@ def _subscribers(home: Publication) -> Subscribers:
     from bulletin.subscribers.store import Subscribers
 
     return Subscribers(open_database(home.database_url))
+
+
+# ---------------------------------------------------------------- send
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A sending as it would be, before anything leaves."""
+
+    checked: Checked
+    plan: Plan
+    to_go: int
+    """Messages that would leave now; fewer than planned if a part has left already."""
+    really_sends: bool
+    """Whether mail would leave this machine."""
+
+
+def prepare_sending(home: Publication, issue: str) -> Prepared:
+    """Check the issue, render it and plan who gets which edition. Writes nothing and sends nothing."""
+    from bulletin.delivery.ledger import Ledger
+    from bulletin.delivery.plan import make_plan
+    from bulletin.providers import _provider as providers
+    from bulletin.stores import open_database
+    from bulletin.subscribers.store import Subscribers
+
+    checked = check(home, issue)
+    engine = open_database(home.database_url)
+    rendered = {edition.audience: edition for edition in checked.rendered}
+    name = home.config.sending.provider
+    plan = make_plan(issue, rendered, Subscribers(engine).all(), home.config, name)
+    left = Ledger(engine).left(issue)
+    to_go = sum(recipient.subscriber not in left for recipient in plan.recipients)
+    return Prepared(checked, plan, to_go, providers.load(name).CAPABILITIES.really_sends)
+
+
+def send(
+    home: Publication, prepared: Prepared, *, on_progress: Callable[[int, int], None] = lambda done, planned: None
+) -> Report:
+    """Send what was prepared, or what is left of it; how the mailing stands then.
+
+    Raises `StoppedPartWay` when running it again would go on.
+    """
+    from bulletin.delivery import sender as sending
+
+    templates = {edition.name: _message(home, edition) for edition in prepared.checked.rendered}
+    with _sender(home, on_progress) as sender:
+        sending.run(sender, prepared.plan, templates)
+    report = report_of(home, prepared.plan.issue)
+    assert report is not None  # noqa: S101 - it was started a moment ago
+    return report
+
+
+def send_test(home: Publication, issue: str, address: str) -> list[tuple[str, Outcome]]:
+    """Send one copy of each edition to an address; the provider's answers by edition. They count for no mailing."""
+    from bulletin.delivery import sender as sending
+
+    with _sender(home, lambda done, planned: None) as sender:
+        return [
+            (
+                edition.name,
+                sending.send_test(sender, issue, home.config.sending.provider, _message(home, edition), address),
+            )
+            for edition in render(home, issue)
+        ]
+
+
+def report_of(home: Publication, issue: str) -> Report | None:
+    """How the sending of an issue stands; None if it was never started."""
+    from bulletin.delivery.report import make_report
+
+    ledger = _ledger(home)
+    standing = ledger.standing(issue)
+    return make_report(standing, ledger.refusals(issue), ledger.unknown(issue)) if standing else None
+
+
+def resolve(home: Publication, issue: str, *, accepted: bool, who: str, subscriber: str | None = None) -> int:
+    """A person's word on deliveries whose fate nobody knows: they left, or they are to go out again; how many."""
+    return _ledger(home).resolve(issue, accepted=accepted, who=who, now=now(), subscriber=subscriber)
+
+
+@contextmanager
+def _sender(home: Publication, on_progress: Callable[[int, int], None]) -> Iterator[Sender]:
+    import time
+
+    from bulletin.delivery.sender import Sender
+    from bulletin.providers import _provider as providers
+    from bulletin.providers._provider import Surroundings
+    from bulletin.subscribers.tokens import Links
+
+    provider = providers.load(home.config.sending.provider)
+    surroundings = Surroundings(config=home.config, environment=home.environment, outbox_dir=home.outbox_dir, now=now)
+    with provider.open(surroundings) as session:
+        yield Sender(
+            config=home.config,
+            ledger=_ledger(home),
+            session=session,
+            capabilities=provider.CAPABILITIES,
+            links=Links(home.config.service_url, home.secret()),
+            lock=home.state_dir / "sending.lock",
+            now=now,
+            sleep=time.sleep,
+            on_progress=on_progress,
+        )
+
+
+def _message(home: Publication, edition: RenderedEdition) -> MessageTemplate:
+    from bulletin.render.message import Envelope, MessageTemplate
+
+    return MessageTemplate(edition, Envelope.of(home.config))
+
+
+def _ledger(home: Publication) -> Ledger:
+    from bulletin.delivery.ledger import Ledger
+    from bulletin.stores import open_database
+
+    return Ledger(open_database(home.database_url))
 
 
 # ---------------------------------------------------------------- archive

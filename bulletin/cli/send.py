@@ -1,0 +1,208 @@
+"""`send`, `status`, `resolve` and `report`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from bulletin.cli import output
+from bulletin.cli.collect import plural
+from bulletin.errors import BulletinError
+
+if TYPE_CHECKING:
+    from bulletin.delivery.report import Report
+    from bulletin.flow import Prepared
+    from bulletin.publication import Publication
+
+
+@click.command()
+@click.argument("issue", required=False)
+@click.option("--dry-run", is_flag=True, help="Say what would happen, and send nothing.")
+@click.option("--test", "test_address", metavar="ADDRESS", help="Send one copy of each edition to ADDRESS only.")
+@click.option("--yes", is_flag=True, help="Do not ask; for programs.")
+@click.pass_context
+def send(ctx: click.Context, issue: str | None, dry_run: bool, test_address: str | None, yes: bool) -> None:
+    """Send ISSUE to its readers. You are asked to type the number of messages first.
+
+    Run it again after an interruption: it goes on where it stopped, and nobody is mailed twice.
+    """
+    from bulletin import flow
+    from bulletin.cli.check import show_findings
+
+    home = output.publication()
+    name = output.chosen_issue(home, issue)
+    if test_address:
+        ctx.exit(_send_test(home, name, test_address))
+    prepared = flow.prepare_sending(home, name)
+    if prepared.checked.must_fix:
+        show_findings(prepared.checked.must_fix)
+        output.say(f"\n{plural(len(prepared.checked.must_fix), 'finding', 'findings')} to fix first. Nothing was sent.")
+        ctx.exit(1)
+    _show_plan(home, prepared)
+    if dry_run:
+        output.say("\nThis was a dry run. Nothing was sent.")
+        return
+    if not prepared.to_go:
+        output.say("\nNobody is left to send to.")
+        _ask_for_readers(prepared)
+        return
+    if not yes:
+        _type_the_count(prepared)
+    with output.progress("Sending", prepared.to_go) as step:
+        reported = 0
+
+        def advance(done: int, planned: int) -> None:
+            nonlocal reported
+            now_done = done - (planned - prepared.to_go)
+            step(now_done - reported)
+            reported = now_done
+
+        report = flow.send(home, prepared, on_progress=advance)
+    _show_report(report)
+    if not prepared.really_sends:
+        output.say(f"Nothing left this machine. The messages are in {home.shown(home.outbox_dir / name)}")
+    ctx.exit(_code(report))
+
+
+def _send_test(home: Publication, issue: str, address: str) -> int:
+    from bulletin import flow
+
+    failed = False
+    for edition, outcome in flow.send_test(home, issue, address):
+        if outcome.kind.value == "accepted":
+            output.done(f"edition {edition}: a test copy was {_verb(home)}.")
+        else:
+            failed = True
+            output.warn(f"edition {edition}: {outcome.kind.value}: {outcome.reason}")
+    return 1 if failed else 0
+
+
+def _verb(home: Publication) -> str:
+    place = home.shown(home.outbox_dir)
+    return f"written to {place}" if home.config.sending.provider == "outbox" else "sent"
+
+
+def _show_plan(home: Publication, prepared: Prepared) -> None:
+    plan = prepared.plan
+    edition = prepared.checked.rendered[-1]
+    output.show(f"Issue    {plan.issue}: {edition.subject}")
+    output.show(f"From     {home.config.sender.name} <{home.config.sender.address}>")
+    fate = "really sends" if prepared.really_sends else "writes files and sends nothing"
+    output.show(f"By       {plan.provider}, which {fate}")
+    for name, count in plan.counts.items():
+        output.show(f"Edition  {name}: {plural(count, 'reader', 'readers')}")
+    if plan.withheld:
+        output.show(f"Withheld {plural(len(plan.withheld), 'reader', 'readers')} who left")
+    gone = len(plan.recipients) - prepared.to_go
+    if gone:
+        output.show(f"Already  {plural(gone, 'message', 'messages')} left before; nobody gets a second one")
+    looks = len(prepared.checked.findings)
+    if looks:
+        output.show(f"Findings {looks} to look at; see bulletin check {plan.issue}")
+    if prepared.really_sends and edition.html.count(home.config.archive_url):
+        output.show(f"Pictures come from {home.config.archive_url}; publish the archive before you send")
+    output.show(f"To go    {plural(prepared.to_go, 'message', 'messages')}")
+
+
+def _ask_for_readers(prepared: Prepared) -> None:
+    if not prepared.plan.recipients:
+        output.say("The list of readers is empty. Fill it: bulletin subscribers import FILE")
+
+
+def _type_the_count(prepared: Prepared) -> None:
+    output.say("\nA mail cannot be called back.")
+    typed = click.prompt("Type the number of messages to send them", err=True, default="", show_default=False)
+    if typed.strip().replace(",", "") != str(prepared.to_go):
+        raise BulletinError(
+            f'"{typed.strip()}" is not {prepared.to_go}. Nothing was sent.', hint="Look at the plan, then try again."
+        )
+
+
+@click.command()
+@click.argument("issue", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print the result for a machine.")
+@click.pass_context
+def status(ctx: click.Context, issue: str | None, as_json: bool) -> None:
+    """Say how far the sending of ISSUE is. Exit code 0: finished; 1: refused or unknown ones; 3: not finished."""
+    home = output.publication()
+    name = output.chosen_issue(home, issue)
+    report = _report_of(home, name)
+    if as_json:
+        output.show_json(asdict(report))
+    else:
+        _show_report(report)
+    ctx.exit(_code(report))
+
+
+@click.command()
+@click.argument("issue", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print the result for a machine.")
+def report(issue: str | None, as_json: bool) -> None:
+    """Say who got ISSUE, who did not, and why. Holds no address."""
+    home = output.publication()
+    name = output.chosen_issue(home, issue)
+    result = _report_of(home, name)
+    if as_json:
+        output.show_json(asdict(result))
+        return
+    _show_report(result)
+    if result.refusals:
+        rows = ((refusal.domain, str(refusal.count), refusal.reason) for refusal in result.refusals)
+        output.table(rows, ("Domain", "Refused", "Reason"))
+    for subscriber in result.unknown_subscribers:
+        output.show(f"unknown: subscriber {subscriber}")
+
+
+def _report_of(home: Publication, issue: str) -> Report:
+    from bulletin import flow
+
+    report = flow.report_of(home, issue)
+    if report is None:
+        raise BulletinError(f"issue {issue} was never sent.", hint=f"Try: bulletin send {issue} --dry-run")
+    return report
+
+
+def _show_report(report: Report) -> None:
+    state = "finished" if report.finished else "not finished"
+    output.show(f"Issue {report.mailing}: {state}")
+    output.show(f"  planned    {report.planned:>7,}")
+    for name in ("accepted", "refused", "withdrawn", "unknown", "waiting"):
+        count = getattr(report, name)
+        if count or name == "accepted":
+            output.show(f"  {name:<10} {count:>7,}")
+    if report.waiting:
+        output.say(f"Go on with: bulletin send {report.mailing}")
+    if report.unknown:
+        output.say("Nobody knows whether the unknown ones arrived. See: bulletin help sending, then bulletin resolve")
+    if report.refused:
+        output.say(f"Why some were refused: bulletin report {report.mailing}")
+
+
+def _code(report: Report) -> int:
+    if report.waiting:
+        return 3
+    return 1 if report.refused or report.unknown else 0
+
+
+@click.command()
+@click.argument("issue")
+@click.option("--sent", "answer", flag_value="sent", help="They were sent: count them as accepted.")
+@click.option("--again", "answer", flag_value="again", help="They were not: the next send includes them.")
+@click.option("--subscriber", help="Only this one, by the id that the report shows.")
+@click.option("--by", "who", help="Who decided; kept in the ledger. Without it, your user name.")
+def resolve(issue: str, answer: str | None, subscriber: str | None, who: str | None) -> None:
+    """Settle the deliveries of ISSUE of which nobody knows whether they arrived: --sent or --again."""
+    import getpass
+
+    from bulletin import flow
+
+    if answer is None:
+        raise click.UsageError("Say what to do with them: --sent or --again. First read: bulletin help sending")
+    home = output.publication()
+    _report_of(home, issue)
+    count = flow.resolve(home, issue, accepted=answer == "sent", who=who or getpass.getuser(), subscriber=subscriber)
+    output.done(f"{plural(count, 'delivery', 'deliveries')} settled.")
+    if answer == "again" and count:
+        output.say(f"They go out with: bulletin send {issue}")
