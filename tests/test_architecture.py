@@ -20,7 +20,7 @@ LAYERS = {
         *("starting", "collecting", "sources", "selection", "editions", "checks", "render", "gate", "doctor"),
         *("archive", "subscribers", "delivery", "providers", "manual"),
     },
-    "edge": {"publication", "stores", "http", "guard", "pictures", "registry"},
+    "edge": {"publication", "stores", "http", "guard", "pictures", "registry", "sampleweb"},
     "doors": {"config", "issuefile", "door"},
     "nouns": {"model", "errors", ""},
 }
