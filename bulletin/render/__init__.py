@@ -50,18 +50,23 @@ def render(edition: Edition, config: Config, *, template_dirs: tuple[Path, ...],
 
 
 def _html(values: theme.Context, template_dirs: tuple[Path, ...]) -> str:
-    source = theme.run(template_dirs, HTML_TEMPLATE, values, escape=True)
+    written: list[str] = []
+
+    def template(name: str) -> str:
+        written.append(theme.run(template_dirs, name, values, escape=True))
+        return written[-1]
+
     try:
-        mail = mjml.to_mail(source, lambda path: theme.run(template_dirs, path, values, escape=True))
+        mail = mjml.to_mail(template(HTML_TEMPLATE), template)
     except mjml.MjmlError as error:
         place = theme.place_in_template(template_dirs, error.template or HTML_TEMPLATE, values, error.offset)
         raise BulletinError(error.message, hint=error.hint, place=place) from None
     html = inline.inline(mail.html, mail.css)
     for field, marker in values["personal"].items():
-        if html.count(marker) != source.count(marker):
+        if html.count(marker) != sum(part.count(marker) for part in written):
             raise BulletinError(
-                f"the place of {field} was lost on the way to HTML.",
-                hint="Write {{ personal." + field + " }} in text, or alone in an href.",
+                f"{field} does not arrive in the HTML as often as the templates write it.",
+                hint="Write {{ personal." + field + " }} in text between tags, or alone in an href.",
                 place=Place(theme.shown(template_dirs, HTML_TEMPLATE)),
             )
     return html

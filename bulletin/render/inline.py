@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import re
+
+_STYLED_TAG = re.compile(r'(<[a-z][^<>]* style=")([^"<>]*)')
 
 
 def inline(html: str, css: str) -> str:
@@ -28,4 +31,8 @@ def inline(html: str, css: str) -> str:
         disable_basic_attributes=["width", "height", "bgcolor", "align", "valign"],
         cssutils_logging_level=logging.CRITICAL,
     ).transform()
-    return str(done).replace('<style data-premailer="ignore"', "<style")
+    return _STYLED_TAG.sub(_tight, str(done).replace('<style data-premailer="ignore"', "<style"))
+
+
+def _tight(tag: re.Match[str]) -> str:
+    return tag[1] + tag[2].replace("; ", ";")

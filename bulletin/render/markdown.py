@@ -96,15 +96,11 @@ def _blocks(tokens: Sequence[Token], width: int) -> Iterator[str]:
             case "inline":
                 yield from _wrapped(_words(token.children or []), width, first[-1], later[-1])
                 first[-1] = later[-1]
-            case "fence" | "code_block":
-                yield from (later[-1] + "    " + line for line in token.content.splitlines())
-                yield ""
-            case "hr":
-                yield from (later[-1] + "-" * 20, "")
+            case "fence" | "code_block" | "hr":
+                lines = ["-" * 20] if token.type == "hr" else token.content.splitlines()
+                yield from (*(later[-1] + line for line in lines), "")
             case "paragraph_close" | "heading_close" if not token.hidden:
                 yield later[-1].rstrip()
-            case _:
-                pass
 
 
 def _wrapped(words: str, width: int, first: str, later: str) -> Iterator[str]:

@@ -7,11 +7,10 @@ and its attribute values are rewritten as plain ASCII with character references,
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-
-from bulletin.door import closest
 
 Include = Callable[[str], str]
 """The text of an included template, by its path. Raises `BulletinError`."""
@@ -66,12 +65,14 @@ _ATTRIBUTE = re.compile(r"=\s*(?:\"([^\"]*)\"|'([^']*)')")
 
 
 class MjmlError(Exception):
-    """MJML that cannot become a mail: what is wrong, what to do, and the character it starts at."""
+    """MJML that cannot become a mail: what is wrong, what to do, and the character it starts at.
 
-    def __init__(self, message: str, hint: str = "", *, offset: int = 0, template: str = "") -> None:
+    `template` is the path of the included file it is in; empty for the text that was handed in.
+    """
+
+    def __init__(self, message: str, hint: str = "", offset: int = 0, template: str = "") -> None:
         super().__init__(message)
         self.message, self.hint, self.offset, self.template = message, hint, offset, template
-        """`template` is the path of an included file; empty for the text that was handed in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ class Mail:
 
 
 def to_mail(source: str, include: Include) -> Mail:
-    """MJML as HTML. `<mj-style inline="inline">` comes back apart, for whoever moves styles into attributes.
+    """MJML as HTML. The rules in `<mj-style inline="inline">` come back apart, for whoever moves styles into attributes.
 
     Raises `MjmlError` for what MJML does not allow, and whatever `include` raises. Fetches nothing and names no
     third-party fonts.
@@ -100,96 +101,85 @@ def to_mail(source: str, include: Include) -> Mail:
             if counts[path] > _MOST_INCLUDES:
                 raise MjmlError("this file is included again and again.", "Does it include itself?", template=path)
             text = include(path)
-            return text if path.endswith(".css") else _prepared(text, path)[0]
+            return text if path.endswith(".css") else _Reader(path).read(text)
         except Exception as error:
             raised.append(error)
             raise
 
-    ready, css = _prepared(source)
+    reader = _Reader()
+    ready = reader.read(source)
     if "<mj-body" not in ready:
         raise MjmlError("this template has no <mj-body>.", "Put what readers see between <mj-body> and </mj-body>.")
     try:
         html = mjml2html(ready, fonts={}, include_loader=load)
     except ValueError as error:
-        if raised:
-            raise raised[0] from None
-        raise _refused(str(error), ready) from None
-    return Mail(html, css)
+        raise (raised[0] if raised else _refused(str(error), ready, source)) from None
+    return Mail(html, "\n".join(reader.css))
 
 
-def _prepared(source: str, template: str = "") -> tuple[str, str]:
-    """The source with safe attribute values and without the rules to be inlined, and those rules."""
-    css: list[str] = []
-    opened: list[tuple[str, int]] = []
+class _Reader:
+    """Reads every tag of one template: checks where it stands, and rewrites its attribute values as plain ASCII."""
 
-    def rewrite(found: re.Match[str]) -> str:
-        offset = found.start()
+    def __init__(self, template: str = "") -> None:
+        self.css: list[str] = []
+        self._template = template
+        self._open: list[tuple[str, int]] = []
+
+    def read(self, source: str) -> str:
+        """The source, line for line, ready for the engine and without the rules to be inlined. Raises `MjmlError`."""
+        try:
+            ready = _TOKEN.sub(self._tag, source)
+            if self._open:
+                name, offset = self._open[-1]
+                raise MjmlError(f"<{name}> is never closed.", f"Add </{name}> where it ends.", offset)
+        except MjmlError as error:
+            error.template = self._template
+            raise
+        return ready
+
+    def _tag(self, found: re.Match[str]) -> str:
         if found["comment"]:
             return found[0]
+        if found["stray"]:
+            raise MjmlError("there is a < that starts no tag.", "In text, write &lt; for it.", found.start())
         if found["style"]:
             if "inline" not in found["flags"]:
                 return found[0]
-            css.append(found["css"])
-            # Line breaks stay, so that later positions still fit the source.
+            self.css.append(found["css"])
             return "\n" * found[0].count("\n")
-        if found["stray"]:
-            raise MjmlError(
-                "there is a < that starts no tag.", "In text, write &lt; for it.", offset=offset, template=template
-            )
         if found["close"]:
-            _close(opened, found["close"], offset, source, template)
+            self._close(found["close"], found.start())
             return found[0]
-        _check_place(opened, found["open"], offset, template)
+        self._check_place(found["open"], found.start())
         if not found["empty"] and found["open"].lower() not in _VOID:
-            opened.append((found["open"], offset))
+            self._open.append((found["open"], found.start()))
         return f"<{found['open']}{_ATTRIBUTE.sub(_ascii, found['attributes'])}{found['empty']}>"
 
-    ready = _TOKEN.sub(rewrite, source)
-    if opened:
-        name, offset = opened[-1]
-        raise MjmlError(f"<{name}> is never closed.", f"Add </{name}> where it ends.", offset=offset, template=template)
-    return ready, "\n".join(css)
+    def _check_place(self, name: str, offset: int) -> None:
+        if len(self._open) > _DEEPEST:
+            raise MjmlError("tags are nested too deeply here.", "Close some before opening more.", offset)
+        ours = name.startswith("mj")
+        if ours and name not in _KNOWN:
+            near = difflib.get_close_matches(name, _KNOWN, n=1)
+            hint = f"Did you mean <{near[0]}>?" if near else f"Known: {', '.join(sorted(_KNOWN))}."
+            raise MjmlError(f"there is no MJML tag <{name}> here.", hint, offset)
+        if not self._open:
+            if name != "mjml" and not self._template:
+                raise MjmlError(f"<{name}> stands outside <mjml>.", "Put it between <mjml> and </mjml>.", offset)
+            return
+        parent = self._open[-1][0]
+        allowed = name in _MAY_HOLD.get(parent, ()) if ours else parent in _HOLDS_HTML or not parent.startswith("mj")
+        if not allowed and parent != "mj-attributes":
+            homes = [home for home, held in _MAY_HOLD.items() if name in held] or ["mj-text", "mj-raw"]
+            hint = f"It belongs into {' or '.join(f'<{home}>' for home in homes[:2])}."
+            raise MjmlError(f"<{name}> cannot stand directly in <{parent}>.", hint, offset)
 
-
-def _check_place(opened: list[tuple[str, int]], name: str, offset: int, template: str) -> None:
-    parent = opened[-1][0] if opened else None
-    if len(opened) > _DEEPEST:
-        raise MjmlError(
-            "tags are nested too deeply here.", "Close some before opening more.", offset=offset, template=template
-        )
-    if name.startswith("mj") and name not in _KNOWN:
-        hint = closest(name, sorted(_KNOWN)) if _near(name) else "Look it up in MJML's documentation."
-        raise MjmlError(f"MJML has no tag <{name}>.", hint, offset=offset, template=template)
-    if parent is None:
-        if name != "mjml" and not template:
-            raise MjmlError(
-                f"<{name}> stands outside <mjml>.", "A mail starts with <mjml> and ends with </mjml>.", offset=offset
-            )
-        return
-    if parent == "mj-attributes" or not (parent.startswith("mj") or name.startswith("mj")):
-        return
-    if name in _MAY_HOLD.get(parent, ()) or (parent in _HOLDS_HTML and not name.startswith("mj")):
-        return
-    homes = [home for home in (*_MAY_HOLD, *sorted(_HOLDS_HTML)) if name in _MAY_HOLD.get(home, ())]
-    homes = homes or ["mj-text", "mj-raw"]
-    hint = f"It belongs into {' or '.join(f'<{home}>' for home in homes[:2])}."
-    raise MjmlError(f"<{name}> cannot stand directly in <{parent}>.", hint, offset=offset, template=template)
-
-
-def _near(name: str) -> bool:
-    return closest(name, sorted(_KNOWN)).startswith("Did")
-
-
-def _close(opened: list[tuple[str, int]], name: str, offset: int, source: str, template: str) -> None:
-    if opened and opened[-1][0] == name:
-        opened.pop()
-        return
-    if not opened:
-        raise MjmlError(f"</{name}> closes nothing.", "Remove it, or open it first.", offset=offset, template=template)
-    missing = opened[-1][0]
-    raise MjmlError(
-        f"</{name}> stands where </{missing}> is due.", f"Close <{missing}> first.", offset=offset, template=template
-    )
+    def _close(self, name: str, offset: int) -> None:
+        if not self._open:
+            raise MjmlError(f"</{name}> closes nothing.", "Remove it, or open it first.", offset)
+        expected, _ = self._open.pop()
+        if expected != name:
+            raise MjmlError(f"</{name}> stands where </{expected}> is due.", f"Close <{expected}> first.", offset)
 
 
 def _ascii(found: re.Match[str]) -> str:
@@ -197,18 +187,11 @@ def _ascii(found: re.Match[str]) -> str:
     return '="' + re.sub(r"[^ !#-\[\]-~]", lambda sign: f"&#{ord(sign[0])};", value) + '"'
 
 
-def _refused(reason: str, ready: str) -> MjmlError:
-    """The engine's own complaint. Its positions are byte offsets: `... in root template at position 16:34`."""
-    place = re.search(
-        r" in (?:root template|template from \"(?P<path>[^\"]*)\")(?: at position (?P<start>\d+):\d+)?", reason
-    )
-    said = reason[: place.start()] if place else reason
-    template = (place["path"] or "") if place else ""
-    start = int(place["start"]) if place and place["start"] else 0
-    offset = len(ready.encode()[:start].decode("utf-8", "ignore")) if not template else start
-    return MjmlError(
-        f"MJML cannot read this: {said}.",
-        "Look for a tag or quote that is not closed.",
-        offset=offset,
-        template=template,
-    )
+def _refused(reason: str, ready: str, source: str) -> MjmlError:
+    """The engine's own complaint, such as `unexpected element in root template at position 16:34`, in bytes."""
+    said = re.split(r" in (?:root )?template", reason)[0]
+    place = re.search(r"root template at position (\d+)", reason)
+    # Lines are the same before and after reading, characters are not.
+    line = ready.encode()[: int(place[1])].count(b"\n") if place else 0
+    offset = sum(len(text) for text in source.splitlines(keepends=True)[:line])
+    return MjmlError(f"MJML cannot read this: {said}.", "Look for a tag or quote that is not closed.", offset)

@@ -96,7 +96,7 @@ def text_on(surface: str) -> str:
 
 
 def legible(colour: str, *surfaces: str) -> str:
-    """The colour, moved towards black or white until it reaches `TEXT_CONTRAST` on all surfaces, or as far as possible."""
+    """The colour, moved towards black or white until it reaches `TEXT_CONTRAST` on all surfaces."""
     goal = _BLACK if all(contrast(_BLACK, surface) >= TEXT_CONTRAST for surface in surfaces) else _WHITE
     steps = (mix(colour, goal, step / 20) for step in range(21))
     return next((step for step in steps if all(contrast(step, on) >= TEXT_CONTRAST for on in surfaces)), goal)

@@ -14,9 +14,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bulletin import config as config_module
+from bulletin import config as settings
 from bulletin import model
-from bulletin.config import Config
 from bulletin.door import closest
 from bulletin.errors import BulletinError, Place
 from bulletin.model import Edition
@@ -33,7 +32,7 @@ _MISTAKES = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError
 """What Python raises for mistakes in a template's expressions."""
 
 
-def context(edition: Edition, config: Config, personal: Mapping[str, str]) -> Context:
+def context(edition: Edition, config: settings.Config, personal: Mapping[str, str]) -> Context:
     """What templates see. `personal` holds the markers, or one reader's own values."""
     return {
         "edition": edition,
@@ -148,7 +147,7 @@ def _explained(error: Exception, template_dirs: tuple[Path, ...], name: str, val
 def _did_you_mean(said: str, values: Context) -> str:
     owner = re.search(r"'bulletin\.(model|config)\.(\w+) object' has no attribute '(\w+)'", said)
     if owner:
-        kind = getattr(model if owner[1] == "model" else config_module, owner[2])
+        kind = getattr(model if owner[1] == "model" else settings, owner[2])
         return closest(owner[3], [field.name for field in fields(kind)])
     unknown = re.match(r"'(\w+)' is undefined", said)
     return closest(unknown[1], sorted(values)) if unknown else "Check the spelling of the name."
