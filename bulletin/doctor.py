@@ -5,6 +5,7 @@ Everything is read from this machine. No server is asked and nothing is changed,
 
 from __future__ import annotations
 
+import datetime as dt
 import importlib
 import json
 import os
@@ -19,13 +20,12 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from bulletin import registry
 from bulletin.errors import BulletinError
+from bulletin.providers._provider import Surroundings
+from bulletin.providers._provider import load as load_provider
 from bulletin.publication import DATABASE_VARIABLE, SECRET_VARIABLE, Publication
 
 OLDEST_PYTHON: Final = (3, 11)
-OUTBOX: Final = "outbox"
-"""The provider that sends nothing, so that unfinished settings harm nobody."""
 LIBRARIES: Final = (
     *("click", "jinja2", "mjml", "premailer", "feedparser", "requests", "ruamel.yaml", "pydantic", "markdown_it"),
     *("linkify_it", "nh3", "selectolax", "dateutil", "PIL", "icalendar", "feedgenerator", "sqlalchemy", "filelock"),
@@ -149,30 +149,38 @@ def _is_example(address: str) -> bool:
 
 def _unfinished(home: Publication) -> State:
     """What an example left in the settings means: nothing bad while mail goes to files only."""
-    return State.LOOK if home.config.sending.provider == OUTBOX else State.FAIL
+    try:
+        sends = load_provider(home.config.sending.provider).CAPABILITIES.really_sends
+    except BulletinError:
+        sends = True
+    return State.FAIL if sends else State.LOOK
 
 
 # ---------------------------------------------------------------- sending
 
 
 def _provider(home: Publication) -> Iterator[Line]:
+    """The way out, opened once: that reads its settings and looks for its keys, and asks nobody."""
     name = home.config.sending.provider
-    if name == OUTBOX:
-        hint = "That is right for trying things out. See: bulletin help sending"
-        yield Line(State.LOOK, "Provider: outbox, which writes files and sends nothing.", hint)
-        return
     try:
-        provider = registry.load("providers", name)
+        provider = load_provider(name)
     except BulletinError as error:
         yield Line(State.FAIL, f"Provider: {error.message}", f'{error.hint} It is named in [sending], "provider".')
         return
-    yield Line(State.PASS, f"Provider: {name}.")
-    for variable in getattr(provider, "SECRETS", ()):
-        if home.environment.get(variable):
-            yield Line(State.PASS, f"Key: {variable} is set.")
-        else:
-            hint = f"Set it in the environment of whoever sends, never in {home.settings_file}."
-            yield Line(State.FAIL, f"Key: {variable} is not set.", hint)
+    if not provider.CAPABILITIES.really_sends:
+        hint = "That is right for trying things out. See: bulletin help sending"
+        yield Line(State.LOOK, f"Provider: {name}, which writes files and sends nothing.", hint)
+        return
+    surroundings = Surroundings(
+        config=home.config, environment=home.environment, outbox_dir=home.root, now=lambda: dt.datetime.now(dt.UTC)
+    )
+    try:
+        with provider.open(surroundings):
+            yield Line(
+                State.PASS, f"Provider: {name}; its settings and keys are there. Nobody was asked whether they fit."
+            )
+    except BulletinError as error:
+        yield Line(State.FAIL, f"Provider {name}: {error.message}", error.hint)
 
 
 # ---------------------------------------------------------------- files
