@@ -288,7 +288,9 @@ class Ledger:
         """The subscribers whose copy left or may have left; nothing is planned for them again."""
         states = [state.value for state in DeliveryState if state.value not in _NOT_SENT]
         with self._engine.begin() as connection:
-            return frozenset(connection.scalars(select(_d.subscriber).where(_d.mailing == mailing, _d.state.in_(states))))
+            return frozenset(
+                connection.scalars(select(_d.subscriber).where(_d.mailing == mailing, _d.state.in_(states)))
+            )
 
     def open_test(self, issue: str, edition: str, *, provider: str, now: dt.datetime) -> str:
         """Enter a test copy, claimed, in a mailing of its own that counts for nothing else; that mailing's id."""

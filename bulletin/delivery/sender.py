@@ -15,7 +15,7 @@ from types import FrameType
 from filelock import FileLock, Timeout
 
 from bulletin.config import Config
-from bulletin.delivery.ledger import TEST_READER, TRIES, Claim, Ledger
+from bulletin.delivery.ledger import TEST_READER, TRIES, Claim, Ledger, without_addresses
 from bulletin.delivery.plan import Plan
 from bulletin.delivery.report import Standing
 from bulletin.errors import BulletinError, StoppedPartWay
@@ -106,6 +106,7 @@ class _Run:
         self._recent: deque[bool] = deque(maxlen=max(sender.config.sending.batch, ENOUGH_ANSWERS))
         self._put_off_calls = 0
         self._tries = 1
+        self._last_reason = ""
         standing = _standing(sender.ledger, mailing)
         self._planned, self._done = standing.planned, standing.planned - standing.waiting
 
@@ -130,7 +131,8 @@ class _Run:
         waiting = _standing(sender.ledger, self._mailing).waiting
         if waiting:
             raise StoppedPartWay(
-                f"the provider put off {waiting} deliveries {TRIES} times.", hint="Send again later to go on."
+                f"the provider put off {waiting} deliveries {TRIES} times; the last time it said: {self._last_reason}.",
+                hint="Send again later to go on.",
             )
 
     def _admits(self, edition: str, address: str) -> bool:
@@ -148,6 +150,7 @@ class _Run:
             outcomes: Sequence[Outcome] = sender.session.deliver(self._mailing, letters, self._templates[claim.edition])
         except ProviderError as error:
             self._record(claim, error.outcomes)
+            error.message = without_addresses(error.message)
             if _standing(sender.ledger, self._mailing).accepted:
                 raise StoppedPartWay(error.message, hint=f"{error.hint} Then send again to go on.".strip()) from None
             raise
@@ -156,7 +159,9 @@ class _Run:
         if sender.session.wait:
             self._put_off_calls += all(outcome.kind is OutcomeKind.RETRY for outcome in outcomes)
             if self._put_off_calls >= _CALLS_PUT_OFF:
-                raise StoppedPartWay("the provider puts everything off.", hint="Send again later to go on.")
+                raise StoppedPartWay(
+                    f"the provider puts everything off: {self._last_reason}.", hint="Send again later to go on."
+                )
             self._pause(sender.session.wait)
         else:
             self._put_off_calls = 0
@@ -167,6 +172,9 @@ class _Run:
         sender.ledger.record(self._mailing, zip(subscribers, outcomes, strict=False), now=now)
         sender.ledger.release(self._mailing, subscribers[len(outcomes) :], now=now)
         self._done += sum(outcome.kind is not OutcomeKind.RETRY for outcome in outcomes)
+        put_off = [outcome.reason for outcome in outcomes if outcome.kind is OutcomeKind.RETRY]
+        if put_off:
+            self._last_reason = without_addresses(put_off[-1])
         sender.on_progress(self._done, self._planned)
 
     def _watch_refusals(self, outcomes: Sequence[Outcome]) -> None:

@@ -1,0 +1,110 @@
+"""Runs the requests of providers that are reached by HTTP, and says what is certain about each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from bulletin.errors import BulletinError
+
+if TYPE_CHECKING:
+    from requests import Session
+
+CONNECT_TIMEOUT_S = 10.0
+READ_TIMEOUT_S = 60.0
+_LARGEST_ANSWER = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpRequest:
+    """A POST of form fields. `user` and `secret` go into the Authorization header."""
+
+    url: str
+    fields: Sequence[tuple[str, str]]
+    user: str
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpResponse:
+    """What the provider answered."""
+
+    status: int
+    body: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """By name in small letters."""
+
+    def json(self) -> dict[str, Any]:
+        """The body as a JSON object; empty if it is none."""
+        import json
+
+        try:
+            value = json.loads(self.body)
+        except ValueError:
+            return {}
+        return value if isinstance(value, dict) else {}
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds the provider asks to wait, from its header or from its words."""
+        header = self.headers.get("retry-after", "").strip()
+        if re.fullmatch(r"\d{1,6}", header):
+            return float(header)
+        words = re.search(r"try again (?:after|in) (\d{1,6}) second", self.body)
+        return float(words[1]) if words else None
+
+
+@dataclass(frozen=True, slots=True)
+class NotSent:
+    """The request never reached the provider: offering it again is safe."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoAnswer:
+    """The request was handed over and no answer came: nobody can tell whether it was carried out."""
+
+    reason: str
+
+
+def refuse_clear_text(url: str) -> None:
+    """Raises `BulletinError` unless the address is https, or on this machine: a key must not travel in clear text."""
+    parts = urlsplit(url)
+    if parts.scheme != "https" and parts.hostname not in ("127.0.0.1", "localhost", "::1"):
+        raise BulletinError(f"{url} would carry a secret key in clear text.", hint="Use an address with https://.")
+
+
+def post(client: Session, request: HttpRequest) -> HttpResponse | NotSent | NoAnswer:
+    """Send one request and read its answer. Redirects are not followed: they would carry the key elsewhere."""
+    import requests
+    from urllib3.exceptions import NewConnectionError
+
+    try:
+        with client.post(
+            request.url,
+            files=[(name, (None, value)) for name, value in request.fields],
+            auth=(request.user, request.secret),
+            timeout=(CONNECT_TIMEOUT_S, READ_TIMEOUT_S),
+            allow_redirects=False,
+            stream=True,
+        ) as answer:
+            body = answer.raw.read(_LARGEST_ANSWER, decode_content=True).decode("utf-8", "replace")
+            headers = {name.lower(): value for name, value in answer.headers.items()}
+            return HttpResponse(status=answer.status_code, body=body, headers=headers)
+    except (requests.exceptions.ConnectTimeout, requests.exceptions.SSLError) as error:
+        return NotSent(f"no connection to the provider: {type(error).__name__}")
+    except requests.exceptions.ConnectionError as error:
+        inner = getattr(error.args[0], "reason", None) if error.args else None
+        if isinstance(inner, NewConnectionError):
+            return NotSent("no connection to the provider")
+        return NoAnswer("the connection broke before the provider answered")
+    except (requests.exceptions.RequestException, OSError) as error:
+        return NoAnswer(f"no answer from the provider: {type(error).__name__}")
+    except Exception as error:
+        if type(error).__module__.startswith("urllib3"):
+            return NoAnswer(f"the provider's answer broke off: {type(error).__name__}")
+        raise
