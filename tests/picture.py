@@ -8,7 +8,7 @@ from pathlib import Path
 
 from conftest import chromium
 from PIL import Image
-from playwright.sync_api import Browser, Route
+from playwright.sync_api import BrowserContext, Route
 
 from bulletin import flow
 from bulletin.editions import issue_url
@@ -34,21 +34,25 @@ def main() -> None:
         # The archive is not published yet when the picture is drawn, so its pictures come from the issue's folder.
         route.fulfill(path=home.issue_dir(ISSUE) / "images" / route.request.url.removeprefix(pictures))
 
-    with chromium() as browser:
-        views = [view(browser, html, width, f"{pictures}*", answer) for width in (DESK, PHONE)]
+    with chromium() as browser, browser.new_context() as context:
+        context.route(f"{pictures}*", answer)
+        top = view(context, html, DESK)
+        stories = view(context, html, PHONE, from_first_section=True)
     sheet = Image.new("RGB", (DESK + PHONE + 3 * GAP, HEIGHT + 2 * GAP), SURROUND)
-    sheet.paste(views[0], (GAP, GAP))
-    sheet.paste(views[1], (DESK + 2 * GAP, GAP))
+    sheet.paste(top, (GAP, GAP))
+    sheet.paste(stories, (DESK + 2 * GAP, GAP))
     path = home.issue_dir(ISSUE) / "preview.png"
     sheet.quantize(128, dither=Image.Dither.NONE).save(path, optimize=True)
     print(f"{path.relative_to(ROOT)}: {path.stat().st_size // 1000} kB")
 
 
-def view(browser: Browser, html: str, width: int, pictures: str, answer: object) -> Image.Image:
-    """The top of the mail at a width in pixels."""
-    page = browser.new_page(viewport={"width": width, "height": HEIGHT})
-    page.route(pictures, answer)
+def view(context: BrowserContext, html: str, width: int, *, from_first_section: bool = False) -> Image.Image:
+    """The mail at a width in pixels, from its top or from its first section."""
+    page = context.new_page()
+    page.set_viewport_size({"width": width, "height": HEIGHT})
     page.set_content(html, wait_until="networkidle")
+    if from_first_section:
+        page.evaluate("window.scrollTo(0, document.querySelectorAll('h2')[1].getBoundingClientRect().top - 16)")
     shot = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
     page.close()
     return shot
