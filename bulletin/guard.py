@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _METADATA_HOSTS: Final = ("metadata.google.internal", "metadata")
 _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
+_PROTOCOLS: Final = ipaddress.ip_network("192.0.0.0/24")
+"""Z-32 refuses it as a whole; what Python calls global in it differs between versions."""
 _PORTS: Final = {"http": 80, "https": 443}
 
 E = TypeVar("E", bound=BaseException)
@@ -59,6 +61,8 @@ def is_public(address: str) -> bool:
             return is_public(str(inner))
         if ip.is_site_local:
             return False
+    elif ip in _PROTOCOLS:
+        return False
     return ip.is_global and not ip.is_multicast and not ip.is_reserved
 
 

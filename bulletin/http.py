@@ -18,7 +18,7 @@ from urllib.parse import urljoin, urlsplit
 from bulletin.guard import FetchError, Limits, Watch, check_address, guarded_adapter
 
 if TYPE_CHECKING:
-    from requests import PreparedRequest
+    from requests import Response
     from requests.adapters import HTTPAdapter
 
 __all__ = ["FEEDS", "PAGES", "Client", "FetchError", "Fetched", "Limits", "Validators"]
@@ -67,12 +67,14 @@ class Client:
     """Asks web servers, one address at a time; safe to share between threads.
 
     `user_agent` names the program, its version and an address to complain to (F-01). `local_hosts` are hosts with
-    port, such as `127.0.0.1:8000`, that may be asked although they are private or use another port.
+    port, such as `127.0.0.1:8000`, that may be asked although they are private or use another port. `certificates` is
+    a file of the authorities to trust instead of the usual ones, for networks that have their own.
     """
 
     user_agent: str
     local_hosts: Sequence[str] = ()
     limits: Limits = field(default_factory=Limits)
+    certificates: str | None = None
     _robots: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def get(self, url: str, *, validators: Validators | None = None, accept: str = FEEDS) -> Fetched:
@@ -111,20 +113,21 @@ class Client:
     ) -> Fetched:
         for _ in range(self.limits.redirects + 1):
             check_address(url, self.local_hosts)
-            with watch.explaining(url):
-                request = self._request(url, validators, accept)
-                response = adapter.send(request, stream=True, timeout=(watch.connect_timeout, self.limits.total))
+            with watch.explaining(url), self._send(url, adapter, watch, validators, accept) as response:
+                status = response.status_code
                 headers = MappingProxyType({name.lower(): value for name, value in response.headers.items()})
-                if response.status_code == 304 and validators and validators.url == url:
-                    return Fetched(url=url, status=304, headers=headers, body=b"", not_modified=True)
-                if response.status_code not in _REDIRECTS:
-                    if response.status_code != 200:
-                        raise _refusal(url, response.status_code, headers)
-                    return Fetched(url=url, status=200, headers=headers, body=watch.read(response, url))
+                if status == 304 and validators and validators.url == url:
+                    return Fetched(url=url, status=status, headers=headers, body=b"", not_modified=True)
+                if status == 200:
+                    return Fetched(url=url, status=status, headers=headers, body=watch.read(response, url))
+                if status not in _REDIRECTS:
+                    raise _refusal(url, status, headers)
             url = _next_address(url, headers.get("location", ""))
         raise FetchError(url, f"sends us on more than {self.limits.redirects} times")
 
-    def _request(self, url: str, validators: Validators | None, accept: str) -> PreparedRequest:
+    def _send(
+        self, url: str, adapter: HTTPAdapter, watch: Watch, validators: Validators | None, accept: str
+    ) -> Response:
         from requests import Request
 
         headers = {"User-Agent": self.user_agent, "Accept": accept, "Accept-Encoding": "gzip"}
@@ -133,7 +136,9 @@ class Client:
                 headers["If-None-Match"] = validators.etag
             if validators.last_modified:
                 headers["If-Modified-Since"] = validators.last_modified
-        return Request("GET", url, headers=headers).prepare()
+        request = Request("GET", url, headers=headers).prepare()
+        timeout = (watch.connect_timeout, self.limits.total)
+        return adapter.send(request, stream=True, timeout=timeout, verify=self.certificates or True)
 
 
 def _next_address(url: str, location: str) -> str:

@@ -14,9 +14,9 @@ LONGEST: Final = 100_000
 _BLOCK: Final = re.compile(
     r"</?(?:p|div|br|li|ul|ol|h[1-6]|tr|td|th|dd|dt|figure|figcaption|blockquote)\b", re.IGNORECASE
 )
-_UNSEEN: Final = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufffe\uffff\ud800-\udfff]+"
-)
+_CONTROLS: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_UNSEEN: Final = re.compile("[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufffe\uffff\ud800-\udfff]")
+"""Signs that nobody sees but that turn text around, hide words, or cannot be written to a file."""
 _META_CHARSET: Final = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([A-Za-z0-9_-]{2,30})", re.IGNORECASE)
 
 GOVERNMENT_PREFIXES: Final = (
@@ -61,13 +61,17 @@ def plain(markup: str) -> str:
     """The words of a piece of HTML, on one line. Tags that were escaped once too often are markup as well."""
     import nh3
 
-    text = markup[:LONGEST]
+    text = _visible(markup[:LONGEST])
     for _ in range(3):
         cleaned = html.unescape(nh3.clean(_BLOCK.sub(lambda tag: " " + tag[0], text), tags=set()))
         if cleaned == text:
             break
         text = cleaned
-    return " ".join(_UNSEEN.sub(" ", text).split())
+    return " ".join(_visible(text).split())
+
+
+def _visible(text: str) -> str:
+    return _UNSEEN.sub("", _CONTROLS.sub(" ", text))
 
 
 def headline(markup: str) -> str:
@@ -104,7 +108,7 @@ def _escaped(sign: str) -> str:
 def web_link(link: str, base: str) -> str | None:
     """A link as an absolute http or https address; None for anything else, such as `javascript:` (F-24, F-31)."""
     link = "".join(re.split("[\t\r\n]", link.strip()))
-    if not link or _UNSEEN.search(link) or re.search(r"[\s<>\"\\]", link):
+    if not link or _visible(link) != link or re.search(r"[\s<>\"\\]", link):
         return None
     try:
         whole = urljoin(base, link)
