@@ -1,0 +1,1 @@
+"""The public endpoints: leaving with one click, and choosing what to get."""

@@ -1,0 +1,173 @@
+"""The preview as an ASGI application. It only ever answers GET, and changes nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from bulletin.errors import BulletinError, FileProblems, Place, Problem
+from bulletin.preview.state import PreviewMail, PreviewState
+from bulletin.render import theme
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+PAGES: Final = Path(__file__).parent / "pages"
+VIEWS: Final = {"fit": "Fit to window", "desktop": "Desktop", "phone": "Phone", "text": "Plain text"}
+CLIPPED: Final = 102_000
+"""Bytes after which Gmail cuts a message off (G-01)."""
+
+_PAGE_RULES = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; frame-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+# A mail may show the issue's own pictures and its own styles; it runs nothing and asks nobody else.
+_MAIL_RULES = (
+    "default-src 'none'; img-src 'self'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'self'; sandbox allow-same-origin allow-popups allow-popups-to-escape-sandbox"
+)
+_HEADERS = {
+    "Content-Security-Policy": _PAGE_RULES,
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+def make_app(load: Callable[[], PreviewState], version: Callable[[], str]) -> Starlette:
+    """The preview of what `load` gives; it is called again when `version` gives something new.
+
+    `version` is asked about once a second and should be quick, such as `version_of`. What `load` raises as
+    `BulletinError` is shown, and goes away with the save that mends it. Only requests to this machine's own name are
+    answered, so that no web page can reach the preview by a name of its own (DNS rebinding).
+    """
+    from starlette.applications import Starlette
+    from starlette.middleware import Middleware
+    from starlette.middleware.trustedhost import TrustedHostMiddleware
+    from starlette.routing import Route
+
+    from bulletin.web.headers import Headers
+
+    room = _Room(load, version)
+    return Starlette(
+        routes=[
+            Route("/", room.page),
+            Route("/mail/{name}", room.mail),
+            Route("/pictures/{file:path}", room.picture),
+            Route("/version", room.version),
+            Route("/preview.css", room.asset),
+            Route("/preview.js", room.asset),
+        ],
+        middleware=[
+            Middleware(Headers, headers=_HEADERS),
+            Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"]),
+        ],
+        exception_handlers={Exception: room.broken},
+    )
+
+
+def version_of(paths: Iterable[Path]) -> str:
+    """A word that changes when any of these files, or any file in these folders, is saved, added or removed."""
+    digest = hashlib.sha256()
+    for path in paths:
+        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+            try:
+                facts = file.stat()
+            except OSError:
+                continue  # gone between two looks; its absence is the change
+            digest.update(f"{file}\0{facts.st_mtime_ns}\0{facts.st_size}\0".encode())
+    return digest.hexdigest()[:16]
+
+
+class _Room:
+    """Keeps the newest state, and answers from it."""
+
+    def __init__(self, load: Callable[[], PreviewState], version: Callable[[], str]) -> None:
+        self._load, self._version = load, version
+        self._lock = threading.Lock()
+        self._seen: tuple[str, PreviewState] | None = None
+
+    def _now(self) -> tuple[str, PreviewState]:
+        with self._lock:
+            version = self._version()
+            if self._seen is None or self._seen[0] != version:
+                try:
+                    state = self._load()
+                except BulletinError as error:
+                    state = PreviewState(title="", path="", problems=_problems(error))
+                self._seen = version, state
+            return self._seen
+
+    def page(self, request: Request) -> Response:
+        version, state = self._now()
+        if state.problems or not state.mails:
+            return _page("problems.html", version=version, state=state)
+        mail = _named(state, request.query_params.get("edition", "")) or state.mails[-1]
+        view = request.query_params.get("view", "")
+        return _page(
+            "page.html",
+            version=version,
+            state=state,
+            mail=mail,
+            view=view if view in VIEWS else "fit",
+            views=VIEWS,
+            clipped=CLIPPED,
+        )
+
+    def mail(self, request: Request) -> Response:
+        from starlette.responses import HTMLResponse, PlainTextResponse
+
+        _, state = self._now()
+        mail = _named(state, request.path_params["name"].removesuffix(".html"))
+        if mail is None:
+            return PlainTextResponse("There is no such edition.", 404)
+        base = re.escape(state.picture_base)
+        shown = re.sub(rf"(\ssrc=[\"']){base}", r"\1/pictures/", mail.html) if base else mail.html
+        return HTMLResponse(shown, headers={"Content-Security-Policy": _MAIL_RULES})
+
+    def picture(self, request: Request) -> Response:
+        from starlette.responses import FileResponse, PlainTextResponse
+
+        path = self._now()[1].pictures.get(request.path_params["file"])
+        if path is None or not path.is_file():
+            return PlainTextResponse("There is no such picture.", 404)
+        return FileResponse(path)
+
+    def version(self, _request: Request) -> Response:
+        from starlette.responses import JSONResponse
+
+        return JSONResponse({"version": self._version()})
+
+    def asset(self, request: Request) -> Response:
+        from starlette.responses import FileResponse
+
+        return FileResponse(PAGES / Path(request.url.path).name)
+
+    def broken(self, _request: Request, error: Exception) -> Response:
+        """A mistake of ours: the page says so and stays alive, the terminal shows where."""
+        problem = Problem(Place("bulletin"), f"a mistake in the program: {type(error).__name__}.", "See the terminal.")
+        state = PreviewState(title="", path="", problems=(problem,))
+        return _page("problems.html", status=500, version=self._version(), state=state)
+
+
+def _page(template: str, status: int = 200, **values: object) -> Response:
+    from starlette.responses import HTMLResponse
+
+    return HTMLResponse(theme.run((PAGES,), template, values, escape=True), status)
+
+
+def _named(state: PreviewState, name: str) -> PreviewMail | None:
+    return next((mail for mail in state.mails if mail.name == name), None)
+
+
+def _problems(error: BulletinError) -> tuple[Problem, ...]:
+    if isinstance(error, FileProblems):
+        return error.problems
+    return (Problem(error.place or Place(""), error.message, error.hint),)

@@ -1,0 +1,290 @@
+"""The preview, in a real browser: the mail as readers get it, the findings beside it, and every save at once."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import requests
+import uvicorn
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect
+
+from bulletin.errors import BulletinError, FileProblems, Place, Problem
+from bulletin.model import Finding, Severity
+from bulletin.preview import PreviewMail, PreviewState, make_app, serve, version_of
+
+BASE = "https://news.example.org/2024-05/"
+FINDINGS = (
+    Finding(
+        code="LNK02",
+        severity=Severity.LOOK,
+        place=Place("issues/2024-05/issue.yaml", 31, 9),
+        message='the link says "click here".',
+        hint="Say what it leads to.",
+    ),
+    Finding(
+        code="IMG03",
+        severity=Severity.MUST_FIX,
+        place=Place("issues/2024-05/issue.yaml", 12, 5),
+        message="the picture has no description.",
+        hint="Describe it in one sentence.",
+    ),
+)
+
+
+def mail(name: str, words: str) -> PreviewMail:
+    lines = "".join(f"<p>{words}, line {number}</p>" for number in range(60))
+    return PreviewMail(
+        name=name,
+        audience_title="Everyone" if name.startswith("everyone") else "Police forces",
+        sender="Harbour Bulletin",
+        subject="Tides & boats",
+        preheader="What the harbour does in June.",
+        html=f'<!doctype html><html lang="en"><head><title>Mail</title></head><body style="color:#123456">'
+        f'<img src="{BASE}images/boat.png" alt="A boat" width="60"><a href="https://example.org/">Read it</a>'
+        f'<script>document.body.innerHTML = ""</script>{lines}</body></html>',
+        text=f"{words}\n\n<plain> https://example.org/\n",
+    )
+
+
+class Desk:
+    """An editor's desk: one file with the words of the mail; "broken" in it makes it unreadable."""
+
+    def __init__(self, folder: Path) -> None:
+        self.file, self.picture = folder / "issue.yaml", folder / "boat.png"
+        self.file.write_text("First words", encoding="utf-8")
+        Image.new("RGB", (60, 40), "teal").save(self.picture)
+        self.loads = 0
+
+    def save(self, words: str) -> None:
+        self.file.write_text(words, encoding="utf-8")
+
+    def load(self) -> PreviewState:
+        self.loads += 1
+        words = self.file.read_text(encoding="utf-8")
+        if "broken" in words:
+            raise FileProblems("issue.yaml", [Problem(Place("issue.yaml", 3, 7), "a tab stands here.", "Use spaces.")])
+        if "mistake" in words:
+            raise ZeroDivisionError
+        return PreviewState(
+            title="Harbour Bulletin, May 2024",
+            path="issues/2024-05/issue.yaml",
+            mails=(mail("forces.en-GB", f"{words} for forces"), mail("everyone.en-GB", words)),
+            findings=FINDINGS,
+            summaries={"LNK02": "Link words say what they lead to."},
+            picture_base=BASE,
+            pictures={"images/boat.png": self.picture},
+        )
+
+
+@contextmanager
+def serving(desk: Desk) -> Iterator[str]:
+    app = make_app(desk.load, lambda: version_of([desk.file]))
+    listening = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off", timeout_graceful_shutdown=1))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}/"
+    finally:
+        server.should_exit = True
+        thread.join()
+        listening.close()
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+@pytest.fixture
+def address(desk: Desk) -> Iterator[str]:
+    with serving(desk) as url:
+        yield url
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 1600, "height": 900})
+    yield context.new_page()
+    context.close()
+
+
+def test_an_editor_sees_mail_findings_and_inbox_line_at_once(page: Page, address: str) -> None:
+    page.goto(address)
+    assert page.title() == "Harbour Bulletin, May 2024: preview"
+    widths = {name: page.locator(f".{name} iframe").bounding_box() for name in ("desktop", "phone")}
+    assert widths["desktop"] is not None
+    assert widths["desktop"]["width"] == 660
+    assert widths["phone"] is not None
+    assert widths["phone"]["width"] == 375
+    expect(page.frame_locator(".phone iframe").get_by_text("First words, line 1", exact=True)).to_be_visible()
+    expect(page.locator(".inbox")).to_contain_text("Tides & boats What the harbour does in June.")
+    found = page.locator("aside").inner_text()
+    assert found.index("Must fix") < found.index("IMG03") < found.index("Look at this") < found.index("LNK02")
+    assert "issues/2024-05/issue.yaml:31:9" in found
+    assert "Say what it leads to." in found
+    assert "Link words say what they lead to." in found
+
+
+def test_pictures_come_from_the_disk_and_nothing_from_elsewhere(page: Page, address: str) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(address)
+    picture = page.frame_locator(".desktop iframe").locator("img")
+    expect(picture).to_be_visible()
+    assert picture.evaluate("one => one.naturalWidth") == 60
+    assert all(url.startswith(address) for url in asked), asked
+
+
+def test_a_script_in_the_mail_does_not_run(page: Page, address: str) -> None:
+    page.goto(address)
+    expect(page.frame_locator(".desktop iframe").get_by_text("First words, line 1", exact=True)).to_be_visible()
+
+
+def test_another_edition_and_another_view_are_a_link_away(page: Page, address: str) -> None:
+    page.goto(address)
+    page.get_by_role("link", name="Police forces").click()
+    expect(
+        page.frame_locator(".desktop iframe").get_by_text("First words for forces, line 1", exact=True)
+    ).to_be_visible()
+    page.get_by_role("link", name="Plain text").click()
+    assert page.locator("pre").inner_text().startswith("First words for forces\n\n<plain> https://example.org/")
+    expect(page.locator("[aria-current]")).to_have_text(["Police forces", "Plain text"])
+
+
+def test_a_save_shows_by_itself_and_the_place_is_kept(page: Page, address: str, desk: Desk) -> None:
+    page.goto(address)
+    inside = page.frame_locator(".desktop iframe")
+    expect(inside.get_by_text("First words, line 1", exact=True)).to_be_visible()
+    page.locator(".desktop iframe").evaluate("one => one.contentWindow.scrollTo(0, 700)")
+    desk.save("Second words")
+    expect(inside.get_by_text("Second words, line 30", exact=True)).to_be_visible(timeout=5000)
+    page.wait_for_function("document.querySelector('.desktop iframe').contentWindow.scrollY === 700")
+
+
+def test_a_file_that_cannot_be_read_is_named_and_the_next_save_brings_the_page_back(
+    page: Page, address: str, desk: Desk
+) -> None:
+    page.goto(address)
+    desk.save("broken")
+    expect(page.get_by_role("heading", level=1)).to_have_text("The issue cannot be shown yet", timeout=5000)
+    expect(page.locator(".finding")).to_contain_text("issue.yaml:3:7")
+    expect(page.locator(".finding")).to_contain_text("Use spaces.")
+    desk.save("Mended words")
+    expect(page.frame_locator(".desktop iframe").get_by_text("Mended words, line 1", exact=True)).to_be_visible(
+        timeout=5000
+    )
+
+
+def test_a_mistake_of_ours_does_not_end_the_preview(page: Page, address: str, desk: Desk) -> None:
+    desk.save("mistake")
+    page.goto(address)
+    expect(page.locator(".finding")).to_contain_text("mistake in the program: ZeroDivisionError")
+    desk.save("Mended words")
+    expect(page.locator("h1")).to_have_text("Harbour Bulletin, May 2024", timeout=5000)
+
+
+@pytest.mark.parametrize(("width", "shown"), [(320, ["phone"]), (1200, ["desktop"]), (1600, ["desktop", "phone"])])
+def test_the_page_fits_the_window_x14(page: Page, address: str, desk: Desk, width: int, shown: list[str]) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    for words in ("fine", "broken"):
+        desk.save(words)
+        page.goto(address)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.locator("h1").count() == 1
+        if words == "fine":
+            assert [name for name in ("desktop", "phone") if page.locator(f".{name}").is_visible()] == shown
+
+
+def test_the_page_says_when_the_preview_has_stopped(page: Page, desk: Desk) -> None:
+    with serving(desk) as url:
+        page.goto(url)
+        expect(page.get_by_role("status")).to_be_empty()
+    expect(page.get_by_role("status")).to_contain_text("The preview has stopped", timeout=5000)
+
+
+def test_the_issue_is_read_once_for_each_save(address: str, desk: Desk) -> None:
+    for path in ("", "mail/everyone.en-GB.html", "version", ""):
+        assert requests.get(address + path, timeout=5).ok
+    assert desk.loads == 1
+    desk.save("More words")
+    assert "More words" in requests.get(address + "mail/everyone.en-GB.html", timeout=5).text
+    assert desk.loads == 2
+
+
+def test_only_this_machine_may_ask_and_only_look(address: str) -> None:
+    assert requests.get(address, headers={"Host": "evil.example.org"}, timeout=5).status_code == 400
+    assert requests.get(address.replace("127.0.0.1", "localhost"), timeout=5).ok
+    for method in ("POST", "PUT", "DELETE", "OPTIONS"):
+        assert requests.request(method, address, timeout=5).status_code == 405
+    for path in (
+        "pictures/images/none.png",
+        "pictures/../issue.yaml",
+        "pictures/%2e%2e/issue.yaml",
+        "mail/none.html",
+        "x",
+    ):
+        answer = requests.get(address + path, timeout=5)
+        assert answer.status_code == 404
+        assert answer.headers["cache-control"] == "no-store"
+        assert "default-src 'none'" in answer.headers["content-security-policy"]
+
+
+def test_the_version_changes_with_every_save_new_file_and_removal(tmp_path: Path) -> None:
+    seen = [version_of([tmp_path])]
+    for change in (
+        lambda: (tmp_path / "a").write_text("1", encoding="utf-8"),
+        lambda: (tmp_path / "a").write_text("12", encoding="utf-8"),
+        lambda: os.utime(tmp_path / "a", ns=(1, 1)),
+        (tmp_path / "a").unlink,
+    ):
+        change()
+        seen.append(version_of([tmp_path]))
+    assert len({*seen}) == 4
+    assert seen[0] == seen[-1]
+    assert version_of([tmp_path / "missing"])
+
+
+def test_a_taken_port_is_said_plainly(desk: Desk) -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as taken,
+        pytest.raises(BulletinError, match=r"port \d+ cannot be used"),
+    ):
+        serve(make_app(desk.load, lambda: ""), port=taken.getsockname()[1], ready=lambda _: None)
+
+
+def test_the_editor_ends_it_with_control_c_and_sees_no_traceback() -> None:
+    program = (
+        "from bulletin.preview import *\n"
+        "state = PreviewState(title='T', path='p', problems=())\n"
+        "serve(make_app(lambda: state, lambda: ''), ready=lambda url: print(url, flush=True))"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as run:
+        assert run.stdout is not None
+        url = run.stdout.readline().strip()
+        assert re.fullmatch(r"http://127\.0\.0\.1:\d+/", url)
+        until = time.monotonic() + 10
+        while time.monotonic() < until:
+            try:
+                assert requests.get(f"{url}version", timeout=5).ok
+                break
+            except requests.ConnectionError:
+                time.sleep(0.05)
+        run.send_signal(signal.SIGINT)
+        _, errors = run.communicate(timeout=10)
+    assert run.returncode == 0
+    assert errors == ""
