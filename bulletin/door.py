@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 Loc = tuple[str | int, ...]
+PlaceOf = Callable[[Loc], Place]
 T = TypeVar("T")
 
 
@@ -40,17 +41,19 @@ def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
 _ADAPTERS: dict[type[Any], TypeAdapter[Any]] = {}
 
 
-def admit(kind: type[T], data: object, place_of: Callable[[Loc], Place]) -> T | Rejected:
+def admit(kind: type[T], data: object, place_of: PlaceOf, key_of: PlaceOf | None = None) -> T | Rejected:
     """`data` as a value of `kind`, or every problem in it, each at the place `place_of` gives for its path.
 
-    Any path may be asked for; for a missing key `place_of` is given the path of its parent.
+    Any path may be asked for; for a missing key `place_of` is given the path of its parent. For a key that should not
+    be there `key_of` is asked instead, if it is given.
     """
     from pydantic import ValidationError
 
     try:
         value: T = _adapter(kind).validate_json(json.dumps(data), strict=True)
     except ValidationError as error:
-        return Rejected(tuple(_problem(kind, detail, place_of) for detail in error.errors(include_url=False)))
+        details = error.errors(include_url=False)
+        return Rejected(tuple(_problem(kind, detail, place_of, key_of or place_of) for detail in details))
     return value
 
 
@@ -83,15 +86,13 @@ _REMEDIES = {
 }
 
 
-def _problem(kind: type[Any], detail: ErrorDetails, place_of: Callable[[Loc], Place]) -> Problem:
+def _problem(kind: type[Any], detail: ErrorDetails, place_of: PlaceOf, key_of: PlaceOf) -> Problem:
     loc: Loc = detail["loc"]
     key = _readable(loc)
     if detail["type"] == "missing":
         return Problem(place_of(loc[:-1]), f'"{key}" is missing.', _purpose(kind, loc))
     if detail["type"] == "unexpected_keyword_argument":
-        return Problem(
-            place_of(loc), f'there is no key "{loc[-1]}" here.', closest(str(loc[-1]), _keys(kind, loc[:-1]))
-        )
+        return Problem(key_of(loc), f'there is no key "{loc[-1]}" here.', closest(str(loc[-1]), _keys(kind, loc[:-1])))
     given = detail["input"]
     shown = f' "{_short(given)}"' if isinstance(given, str | int | float) and not isinstance(given, bool) else ""
     fault, remedy = _REMEDIES.get(detail["type"], (f"is wrong: {detail['msg']}", ""))

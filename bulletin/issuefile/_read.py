@@ -49,7 +49,7 @@ def read(text: str, path: str, vocabulary: Vocabulary | None = None) -> IssueFil
     data = dict(document.data)
     if isinstance(data.get("schema"), str) and data["schema"].isdigit():
         data["schema"] = int(data["schema"])
-    issue = door.admit(Issue, data, document.place_of)
+    issue = door.admit(Issue, data, document.place_of, document.key_of)
     if isinstance(issue, Rejected):
         raise FileProblems(path, issue.problems)
     problems = [

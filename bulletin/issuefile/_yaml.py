@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.error import MarkedYAMLError, StringMark, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
 
@@ -31,6 +31,11 @@ class Document:
     data: Any
     root: MappingNode
     places: dict[Loc, Place] = field(repr=False)
+    keys: dict[Loc, Place] = field(repr=False)
+
+    def key_of(self, loc: Loc) -> Place:
+        """The place of the key whose value is at `loc`."""
+        return self.keys.get(loc) or self.place_of(loc)
 
     def place_of(self, loc: Loc) -> Place:
         """The place of the value at `loc`, or of the nearest thing around it."""
@@ -50,16 +55,22 @@ def parse(text: str, path: str) -> Document:
     data = reader.plain(root, ())
     if reader.problems:
         raise FileProblems(path, reader.problems)
-    return Document(path, data, root, reader.places)
+    return Document(path, data, root, reader.places, reader.keys)
 
 
 def _compose(text: str, path: str) -> Node | None:
+    directive = re.search(r"^%", text, re.MULTILINE)
+    if directive:
+        place = _place_at(text, path, directive.start())
+        raise FileProblems(path, [Problem(place, "a line cannot start with %.", "Put the text in quotes.")])
+    deep = _too_deep(text)
+    if deep is not None:
+        place = _place_at(text, path, deep)
+        raise FileProblems(path, [Problem(place, _NESTED, "Close the brackets, or put the text in quotes.")])
     try:
         node: Node | None = YAML(typ="rt", pure=True).compose(text)
     except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = Place(path, mark.line + 1, mark.column + 1) if mark else Place(path)
-        raise FileProblems(path, [Problem(place, *_explain(error, text))]) from None
+        raise FileProblems(path, [_explained(error, text, path)]) from None
     except ReaderError as error:
         place = _place_at(text, path, error.position)
         message = f"this character (U+{ord(text[error.position]):04X}) cannot stand in a text file."
@@ -67,11 +78,24 @@ def _compose(text: str, path: str) -> Node | None:
             path, [Problem(place, message, "Delete it; it is invisible, so retype the word it is in.")]
         ) from None
     except (YAMLError, RecursionError) as error:
-        message = (
-            "this file is nested too deeply." if isinstance(error, RecursionError) else f"this is not YAML: {error}."
-        )
+        message = _NESTED if isinstance(error, RecursionError) else f"this is not YAML: {error}."
         raise FileProblems(path, [Problem(Place(path, 1, 1), message)]) from None
     return node
+
+
+_NESTED: Final = "this file is nested too deeply."
+_DEEPEST: Final = 100
+"""Brackets inside brackets; an issue needs three. Hundreds would keep the YAML reader busy for minutes."""
+
+
+def _too_deep(text: str) -> int | None:
+    """Where too many brackets are open at once, or nothing. Brackets in ordinary text count too, as they close again."""
+    depth = 0
+    for bracket in re.finditer(r"[\[\]{}]", text):
+        depth = depth + 1 if bracket.group() in "[{" else max(depth - 1, 0)
+        if depth > _DEEPEST:
+            return bracket.start()
+    return None
 
 
 def _place_at(text: str, path: str, position: int) -> Place:
@@ -79,19 +103,36 @@ def _place_at(text: str, path: str, position: int) -> Place:
     return Place(path, len(before), len(before[-1]) + 1)
 
 
-def _explain(error: MarkedYAMLError, text: str) -> tuple[str, str]:
-    """The YAML reader's complaint in a comms officer's words, and the remedy."""
+def _explained(error: MarkedYAMLError, text: str, path: str) -> Problem:
+    """The YAML reader's complaint in a comms officer's words, at the place that needs a hand, with the remedy."""
     problem, context = (error.problem or "").strip(), error.context or ""
     mark = error.problem_mark or error.context_mark
     line = LINE_BREAK.split(text)[mark.line] if mark else ""
     if "\\t" in problem or "\t" in line[: len(line) - len(line.lstrip())]:
-        return "this line starts with a tab.", "Use spaces to move a line in; two for each step."
+        return Problem(
+            _at(mark, path), "this line starts with a tab.", "Use spaces to move a line in; two for each step."
+        )
     for sign, message, remedy in _COMPLAINTS:
         if sign in problem or sign in context:
-            return message, remedy
-    return f"this is not YAML: {problem or context}.", ""
+            # The reader stops where it gives up; people must go back to where it began.
+            if message == _OPEN_BRACKET and mark:
+                began = max(text.rfind("[", 0, mark.index), text.rfind("{", 0, mark.index))
+                return Problem(_place_at(text, path, max(began, 0)), message, remedy)
+            begun = error.context_mark if message in _BEGAN_EARLIER else None
+            return Problem(_at(begun or mark, path), message, remedy)
+    return Problem(_at(mark, path), f"this is not YAML: {problem or context}.")
 
 
+def _at(mark: StringMark | None, path: str) -> Place:
+    return Place(path, mark.line + 1, mark.column + 1) if mark else Place(path, 1, 1)
+
+
+_NEVER_CLOSED = "a quotation mark is opened here and never closed."
+_OPEN_BRACKET = "a bracket is opened here and never closed."
+_NO_KEY = "this line has no key."
+_BEGAN_EARLIER: Final = frozenset({_NEVER_CLOSED, _NO_KEY})
+
+_BACKSLASH: Final = ("a backslash stands inside double quotes.", "Use single quotes around this text.")
 # Words of the YAML reader, what they mean, and the remedy; the first that fits counts.
 _COMPLAINTS: Final = (
     (
@@ -100,24 +141,18 @@ _COMPLAINTS: Final = (
         'Put the text in quotes: title: "One: two".',
     ),
     ("cannot start any token", "text cannot start with this sign.", "Put the text in quotes."),
-    (
-        "quoted scalar",
-        "a quotation mark is opened here and never closed.",
-        "Add the closing one, or remove the opening one.",
-    ),
-    ("escape character", "a backslash stands inside double quotes.", "Use single quotes around this text."),
-    ("flow", "a bracket is opened here and never closed.", "Add the closing ] or }."),
+    ("escape character", *_BACKSLASH),
+    ("escape sequence", *_BACKSLASH),
+    ("quoted scalar", _NEVER_CLOSED, "Add the closing one, or remove the opening one."),
+    ("another document", "a second document starts here.", "Delete the line with ---; one file holds one issue."),
+    ("flow", _OPEN_BRACKET, "Add the closing ] or }."),
     ("undefined alias", "text cannot start with *.", "Put the text in quotes."),
     (
         "<block end>",
         "this line does not line up with the ones around it.",
         "Give it the same number of spaces as its neighbours.",
     ),
-    (
-        "could not find expected ':'",
-        "this line has no key.",
-        'Write "key: value", or move the text in under a line ending in "|".',
-    ),
+    ("could not find expected ':'", _NO_KEY, 'Write "key: value", or move the text in under a line ending in "|".'),
 )
 
 
@@ -127,6 +162,7 @@ class _Reader:
     def __init__(self, path: str) -> None:
         self.path = path
         self.places: dict[Loc, Place] = {}
+        self.keys: dict[Loc, Place] = {}
         self.problems: list[Problem] = []
         self._seen: set[int] = set()
 
@@ -178,6 +214,7 @@ class _Reader:
             if key in result:
                 self.problems.append(Problem(key_place, f'"{key}" stands here twice.', "Keep one of the two."))
                 continue
+            self.keys[(*loc, key)] = key_place
             value = self.plain(value_node, (*loc, key))
             if value is None:
                 self.places[(*loc, key)] = key_place
