@@ -29,6 +29,7 @@ from sqlalchemy import (
     bindparam,
     func,
     insert,
+    or_,
     select,
     update,
 )
@@ -332,8 +333,9 @@ class Ledger:
         """Set state and edition of deliveries that nobody has been sent."""
         if not moves:
             return
+        not_sent = or_(*(_d.state == state for state in _NOT_SENT))
         statement = update(_deliveries).where(
-            _d.mailing == mailing, _d.subscriber == bindparam("its_subscriber"), _d.state.in_(_NOT_SENT)
+            _d.mailing == mailing, _d.subscriber == bindparam("its_subscriber"), not_sent
         )
         reason = {DeliveryState.WITHDRAWN.value: "left after planning"}
         values = [

@@ -11,7 +11,7 @@ import datetime as dt
 import hashlib
 import html
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from email.errors import HeaderParseError
 from email.header import Header, decode_header, make_header
@@ -88,15 +88,18 @@ def from_header(envelope: Envelope) -> str:
 class MessageTemplate:
     """One rendered edition as bytes with holes.
 
-    Raises `BulletinError` naming the header if a value holds a line break or NUL (M-10), or if a marker does not stand
-    in the edition as often as it should.
+    Raises `BulletinError` naming the header if a value holds a line break or NUL (M-10), or if a part has no place for
+    the reader's unsubscribe link (L-16).
     """
 
     def __init__(self, rendered: RenderedEdition, envelope: Envelope) -> None:
         self.rendered = rendered
         self.envelope = envelope
+        for kind, content in (("HTML", rendered.html), ("plain text", rendered.text)):
+            if rendered.markers["unsubscribe_url"] not in content:
+                raise BulletinError(f"the {kind} of {rendered.name} gives readers no link to unsubscribe (L-16).")
         boundary = f"=_{rendered.digest[:40]}"
-        self._pieces: tuple[bytes | _Hole, ...] = tuple(
+        self._pieces = tuple(
             _joined(
                 (
                     *_header_pieces(rendered, envelope, boundary),
@@ -113,56 +116,71 @@ class MessageTemplate:
         The same letter and date give the same bytes (M-18). Raises `BulletinError` if one of its values cannot stand
         in a header.
         """
-        return b"".join(piece if isinstance(piece, bytes) else piece(letter, date) for piece in self._pieces)
+        values = _values(letter, date)
+        return b"".join([piece if isinstance(piece, bytes) else values[piece] for piece in self._pieces])
 
 
-_Hole = Callable[[Letter, dt.datetime], bytes]
+Hole = str
+"""Names the value that goes in its place: a header, or a personal field of a part, such as `html:address`."""
 
 
-def _header_pieces(rendered: RenderedEdition, envelope: Envelope, boundary: str) -> Iterator[bytes | _Hole]:
+def _header_pieces(rendered: RenderedEdition, envelope: Envelope, boundary: str) -> Iterator[bytes | Hole]:
     reply_to = [("Reply-To", f"<{_ascii('Reply-To', envelope.reply_to)}>")] if envelope.reply_to else []
     content_type = f'multipart/alternative; boundary="{boundary}"'
-    yield _date_line
+    yield "Date"
     yield _line("From", from_header(envelope))
-    yield _to_line
+    yield "To"
     yield from (_line(name, value) for name, value in reply_to)
     yield _line("Subject", encoded_text("Subject", rendered.subject))
-    yield _message_id_line
+    yield "Message-ID"
     yield _line("MIME-Version", "1.0")
-    yield _unsubscribe_line
+    yield "List-Unsubscribe"
     yield from (_line(name, value) for name, value in list_headers(envelope, rendered).items())
     yield _line("Content-Type", content_type)
 
 
-def _part_pieces(kind: str, content: str, markers: Mapping[str, str], boundary: str) -> Iterator[bytes | _Hole]:
+def _part_pieces(kind: str, content: str, markers: Mapping[str, str], boundary: str) -> Iterator[bytes | Hole]:
     # A boundary that starts with "=_" cannot occur in quoted-printable text (M-14).
     yield f"\r\n--{boundary}\r\n".encode()
     yield f"Content-Type: text/{kind}; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n".encode()
     fields = {markers[field]: field for field in PERSONAL_FIELDS}
     at_line_start = True
-    for number, part in enumerate(re.split("(" + "|".join(map(re.escape, fields)) + ")", content)):
+    parts = re.split("(" + "|".join(map(re.escape, fields)) + ")", content)
+    for number, part in enumerate(parts):
         if number % 2:
             yield b"" if at_line_start else b"=\r\n"
-            yield _value_hole(fields[part], escape=kind == "html")
+            yield f"{kind}:{fields[part]}"
             yield b"=\r\n"
             at_line_start = True
         elif part:
-            encoded = _quoted_printable(part)
+            open_ended = number < len(parts) - 1 and not part.endswith("\n")
+            encoded = _open_ended(part) if open_ended else _quoted_printable(part)
             yield encoded
             at_line_start = encoded.endswith(b"\n")
 
 
-def _value_hole(field: str, *, escape: bool) -> _Hole:
-    def value(letter: Letter, _date: dt.datetime) -> bytes:
-        text = letter.personal[field]
-        # The extra letter leaves room on the last line for the "=" of the soft break that follows.
-        data = (html.escape(text) if escape else text).encode() + b"x"
-        return binascii.b2a_qp(data, istext=False)[:-1].replace(b"\n", b"\r\n")
+def _values(letter: Letter, date: dt.datetime) -> dict[Hole, bytes]:
+    """What goes into this letter's holes, encoded for its place."""
+    values = {
+        "Date": _line("Date", format_datetime(date)),
+        "To": _line("To", f"<{_ascii('To', letter.address)}>"),
+        "Message-ID": _line("Message-ID", f"<{_ascii('Message-ID', letter.message_id)}>"),
+        "List-Unsubscribe": _line(
+            "List-Unsubscribe", f"<{_ascii('List-Unsubscribe', letter.personal['unsubscribe_url'])}>"
+        ),
+    }
+    for field in PERSONAL_FIELDS:
+        values[f"plain:{field}"] = _open_ended(letter.personal[field])
+        values[f"html:{field}"] = _open_ended(html.escape(letter.personal[field]))
+    return values
 
-    return value
+
+def _open_ended(text: str) -> bytes:
+    """Quoted-printable text whose last line has room for the "=" of a soft break: encoded with one letter more."""
+    return _quoted_printable(text + "x")[:-1]
 
 
-def _joined(pieces: tuple[bytes | _Hole, ...]) -> Iterator[bytes | _Hole]:
+def _joined(pieces: tuple[bytes | Hole, ...]) -> Iterator[bytes | Hole]:
     """The same pieces with neighbouring bytes made one: filling then touches few objects."""
     fixed = b""
     for piece in pieces:
@@ -182,22 +200,6 @@ def _quoted_printable(text: str) -> bytes:
 
 
 # ---------------------------------------------------------------- header lines
-
-
-def _date_line(_letter: Letter, date: dt.datetime) -> bytes:
-    return f"Date: {format_datetime(date)}\r\n".encode()
-
-
-def _to_line(letter: Letter, _date: dt.datetime) -> bytes:
-    return _line("To", f"<{_ascii('To', letter.address)}>")
-
-
-def _message_id_line(letter: Letter, _date: dt.datetime) -> bytes:
-    return _line("Message-ID", f"<{_ascii('Message-ID', letter.message_id)}>")
-
-
-def _unsubscribe_line(letter: Letter, _date: dt.datetime) -> bytes:
-    return _line("List-Unsubscribe", f"<{_ascii('List-Unsubscribe', letter.personal['unsubscribe_url'])}>")
 
 
 def checked(name: str, value: str) -> str:

@@ -1,0 +1,161 @@
+"""Readers: who is let in, what is kept of their consent, and links that nobody else can make."""
+
+from __future__ import annotations
+
+import re
+import string
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mailing import NOON, SECRET, Newsroom, config
+
+from bulletin.config import AudienceSetting
+from bulletin.errors import BulletinError
+from bulletin.model import PERSONAL_FIELDS, SubscriberState
+from bulletin.subscribers import importing
+from bulletin.subscribers.address import AddressRefused, normalise
+from bulletin.subscribers.audience import audience_of
+from bulletin.subscribers.tokens import PREFERENCES, UNSUBSCRIBE, Links, make_token, read_token
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> Newsroom:
+    return Newsroom(tmp_path)
+
+
+def test_an_import_says_line_by_line_what_it_would_do(room: Newsroom) -> None:
+    """New, known, left before and refused, each with its line; nothing is written until asked."""
+    room.subscribe(["known@example.org", "left@example.org"])
+    room.leave("left@example.org")
+    data = (
+        "\ufeffEmail;Name;Language\r\n"
+        "Known@Example.org;Ann;\r\n"
+        "left@example.org;Bob;en\r\n"
+        '"new@example.org";"Öz, Cai";cy\r\n'
+        "\r\n"
+        "no address;;\r\n"
+        "NEW@example.org;again;\r\n"
+        '"two\r\nlines@example.org";;\r\n'
+    ).encode()
+    difference = importing.compare(importing.read_csv(data, "readers.csv"), room.readers)
+    assert [row.line for row in difference.known] == [2]
+    assert [row.line for row in difference.left] == [3]
+    assert [(row.line, row.email, row.name, row.language) for row in difference.new] == [
+        (4, "new@example.org", "Öz, Cai", "cy")
+    ]
+    assert [(row.line, row.reason) for row in difference.refused] == [
+        (6, "this is not a mail address"),
+        (7, "the same address stands in line 4"),
+        (9, "a value holds a line break or a NUL (M-10)"),
+    ]
+    assert room.readers.find("new@example.org") is None
+    assert importing.add(difference, room.readers, now=NOON, how="import") == 1
+    assert room.readers.counts() == {SubscriberState.SUBSCRIBED: 2, SubscriberState.UNSUBSCRIBED: 1}
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"", 'has no column "email"'),
+        (b"name,phone\nAnn,1\n", 'has no column "email"'),
+        ("email\nö@example.org\n".encode("latin-1"), "is not UTF-8 text"),
+        (b'email\n"open@example.org\n', "line 2: this is not a CSV file"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_named_with_a_remedy(data: bytes, said: str) -> None:
+    with pytest.raises(BulletinError, match=said):
+        importing.read_csv(data, "readers.csv")
+
+
+def test_who_left_is_never_brought_back_by_a_file(room: Newsroom) -> None:
+    """An import passes over who left, even when told to add them, and the consent history keeps both events (P-10)."""
+    room.subscribe(["left@example.org"])
+    room.leave("left@example.org")
+    assert room.readers.add([("left@example.org", "", "")], now=NOON, how="import") == 0
+    person = room.readers.find("left@example.org")
+    assert person
+    assert person.state is SubscriberState.UNSUBSCRIBED
+    assert [what for what, _, _ in room.readers.history(person.id)] == ["subscribed", "unsubscribed"]
+    assert room.readers.history(person.id)[0][1] == NOON
+    assert not room.readers.unsubscribe(person.id, now=NOON, how="again")
+
+
+@pytest.mark.parametrize(
+    ("raw", "kept"),
+    [
+        (" Ann.Other@Example.ORG ", "ann.other@example.org"),
+        ("ann@bücher.example", "ann@xn--bcher-kva.example"),
+        ("o'neil+news@force.example.org", "o'neil+news@force.example.org"),
+        ("a" * 64 + "@example.org", "a" * 64 + "@example.org"),
+    ],
+)
+def test_m08_an_address_is_kept_in_one_form(raw: str, kept: str) -> None:
+    """M-08: small letters, the domain in ASCII."""
+    assert normalise(raw) == kept
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        *("", "ann", "@example.org", "ann@", "a b@example.org", "ann@example", "ann@-a.example", "ann..b@example.org"),
+        *("ann@example.org\n", "a\0@example.org", "a\r\nBcc: b@example.org", '"ann b"@example.org', "ann@[127.0.0.1]"),
+        *("ŵyn@example.org", "a" * 65 + "@example.org", "ann@" + "a." * 130 + "org", "<ann@example.org>"),
+        "a@" + "b" * 60 + ("." + "c" * 60) * 4 + ".example",
+    ],
+)
+def test_m09_an_address_that_cannot_be_mailed_is_refused_without_repeating_it(raw: str) -> None:
+    """M-08, M-09, M-10: the reason is for people and holds no address."""
+    with pytest.raises(AddressRefused) as refused:
+        normalise(raw)
+    assert "@e" not in str(refused.value)
+
+
+def test_s26_only_the_exact_domain_belongs_to_an_audience() -> None:
+    """S-26: neither a suffix nor a subdomain is enough; the first audience in the settings wins."""
+    settings = config(
+        audiences=(
+            AudienceSetting(id="forces", title="Forces", domains=("kent.police.example.org",)),
+            AudienceSetting(
+                id="partners", title="Partners", domains=("kent.police.example.org", "council.example.org")
+            ),
+        )
+    )
+    assert audience_of("a@kent.police.example.org", settings) == "forces"
+    assert audience_of("a@KENT.police.example.org", settings) == "forces"
+    assert audience_of("a@council.example.org", settings) == "partners"
+    for outside in ("pcc.kent.police.example.org", "police.example.org", "xkent.police.example.org", "example.org"):
+        assert audience_of(f"a@{outside}", settings) == "everyone"
+
+
+def test_z08_a_token_serves_one_purpose_and_one_reader(room: Newsroom) -> None:
+    """Z-08, L-03, G-06, L-15: signed, of plain signs, and worthless for anything else."""
+    room.subscribe(["a@example.org"])
+    person = room.readers.find("a@example.org")
+    assert person
+    token = make_token(SECRET, UNSUBSCRIBE, person.id)
+    assert set(token) <= set(string.ascii_letters + string.digits + "_-")
+    assert token[-1].isalnum()
+    assert read_token(SECRET, UNSUBSCRIBE, token) == person.id
+    assert read_token(SECRET, PREFERENCES, token) is None
+    assert read_token(b"another secret", UNSUBSCRIBE, token) is None
+    other = "b" if token[0] != "b" else "c"
+    assert read_token(SECRET, UNSUBSCRIBE, other + token[1:]) is None
+    links = Links("https://news.example.org/", SECRET).personal(person.id, person.email)
+    assert set(links) == set(PERSONAL_FIELDS)
+    assert re.fullmatch(r"https://news\.example\.org/unsubscribe/[A-Za-z0-9_-]{1,200}", links["unsubscribe_url"])
+
+
+@given(st.text(max_size=120))
+def test_no_made_up_token_is_taken(token: str) -> None:
+    """L-03: whatever is put in place of a token, it names nobody and nothing breaks."""
+    assert read_token(SECRET, UNSUBSCRIBE, token) is None
+
+
+def test_l01_links_that_no_mail_program_would_follow_stop_the_sending() -> None:
+    """L-01, L-15: https and at most 250 characters, said before anything is sent."""
+    with pytest.raises(BulletinError, match="not secure"):
+        Links("http://news.example.org/", SECRET)
+    with pytest.raises(BulletinError, match="250 is the limit"):
+        Links(f"https://news.example.org/{'x' * 200}/", SECRET)
