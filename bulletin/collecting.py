@@ -101,6 +101,9 @@ class _Asking:
             return SourceReport(source=source, failure=f"cannot be collected: {type(error).__name__}: {error}")
 
     def _offer(self, source: SourceSetting) -> SourceReport:
+        known = registry.names("sources")
+        if source.kind not in known:
+            raise UnreadableError(f'is of the kind "{source.kind}", which is not known; known are {", ".join(known)}')
         kind: SourceKind = registry.load("sources", source.kind)
         spec = Spec(
             url=source.url,

@@ -6,7 +6,7 @@ import datetime as dt
 import re
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import SplitResult, urljoin, urlsplit, urlunsplit
 
@@ -44,30 +44,22 @@ def choose(
     A story without a date stays, and says so. Choosing again with the result in the inbox finds nothing new.
     """
     known = _known(issue, earlier_issues)
-    first_day = issue.date - dt.timedelta(days=config.collecting.days)
-    stories: list[_Story] = []
-    by_key: dict[str, _Story] = {}
+    first, last = issue.date - dt.timedelta(days=config.collecting.days), issue.date
+    offers = [(candidate, report.source) for report in reports for candidate in report.candidates]
+    new: list[Candidate] = []
     left_out: list[tuple[Candidate, str]] = []
-    for report in reports:
-        for candidate in report.candidates:
-            keys = _keys(candidate)
-            twin = next(
-                (by_key[key] for key in keys if key in by_key and by_key[key].is_told_by(candidate, report)), None
-            )
-            used = known.get(same_story_key(candidate.url))
-            reason = used or _outside(candidate, first_day, issue.date)
-            if reason is None and twin is not None:
-                reason = twin.add(report.source)
-            if reason is not None:
-                left_out.append((candidate, reason))
-            # What lies outside the window must not hide the same story inside it.
-            if reason is None or used or twin is not None:
-                story = twin or _Story(candidate, report.source, kept=reason is None)
-                if twin is None:
-                    stories.append(story)
-                for key in keys:
-                    by_key.setdefault(key, story)
-    new = [story.proposal(config) for story in stories if story.kept]
+    for story in _stories(offer for offer in offers if not _outside(offer[0], first, last)):
+        reasons = [known.get(same_story_key(candidate.url)) for candidate, _ in story.tellings]
+        used = next(filter(None, reasons), None)
+        if used is None:
+            new.append(story.proposal(config))
+            left_out += [(candidate, story.repeated(source)) for candidate, source in story.tellings[1:]]
+        else:
+            left_out += [(told[0], reason or used) for told, reason in zip(story.tellings, reasons, strict=True)]
+    for candidate, _ in offers:
+        boundary = _outside(candidate, first, last)
+        if boundary:
+            left_out.append((candidate, known.get(same_story_key(candidate.url)) or boundary))
     new.sort(key=lambda candidate: candidate.published or dt.date.min, reverse=True)
     return Selection(new=tuple(new), left_out=tuple(left_out))
 
@@ -189,19 +181,44 @@ def _keys(candidate: Candidate) -> tuple[str, ...]:
     return (address, " ".join(words)) if len(words) >= _TELLING_WORDS else (address,)
 
 
+def _stories(offers: Iterable[_Offer]) -> list[_Story]:
+    """What is offered, each story once. What the editor has plays no part, so that the next run groups the same way."""
+    stories: list[_Story] = []
+    by_key: dict[str, _Story] = {}
+    for candidate, source in offers:
+        keys = _keys(candidate)
+        same = (by_key[key] for key in keys if key in by_key)
+        story = next((known for known in same if known.is_told_by(candidate, source)), None)
+        if story is None:
+            story = _Story([])
+            stories.append(story)
+        story.tellings.append((candidate, source))
+        for key in keys:
+            by_key.setdefault(key, story)
+    return stories
+
+
 # ---------------------------------------------------------------- what is proposed
 
 
-@dataclass(slots=True)
+_Offer = tuple[Candidate, SourceSetting]
+
+
+@dataclass(frozen=True, slots=True)
 class _Story:
-    """A candidate on its way, and who else tells it."""
+    """One story, as told by one source or several. The first telling counts (F-26)."""
 
-    candidate: Candidate
-    source: SourceSetting
-    kept: bool
-    also: list[str] = field(default_factory=list)
+    tellings: list[_Offer]
 
-    def is_told_by(self, other: Candidate, report: SourceReport) -> bool:
+    @property
+    def candidate(self) -> Candidate:
+        return self.tellings[0][0]
+
+    @property
+    def source(self) -> SourceSetting:
+        return self.tellings[0][1]
+
+    def is_told_by(self, other: Candidate, source: SourceSetting) -> bool:
         """Whether `other`, of which address or headline is the same, is this story.
 
         A headline alone may come back: it counts only in another source and within a few days.
@@ -210,13 +227,12 @@ class _Story:
             return True
         mine, its = self.candidate.published, other.published
         near = mine is None or its is None or abs(mine - its) <= _SAME_HEADLINE
-        return near and report.source.id != self.source.id
+        return near and source.id != self.source.id
 
-    def add(self, source: SourceSetting) -> str:
-        """Notes another telling of the story; the reason for leaving that one out."""
+    def repeated(self, source: SourceSetting) -> str:
+        """Why another telling is left out."""
         if source.id == self.source.id:
             return f"offered twice by {source.title}"
-        self.also.append(source.title)
         return f"also offered by {self.source.title}"
 
     def proposal(self, config: Config) -> Candidate:
@@ -236,7 +252,8 @@ class _Story:
         kind = _KINDS.get(self.source.kind, self.source.kind)
         published = self.candidate.published
         when = f"published {_day(published)}" if published else "no date given"
-        also = f"; also offered by {', '.join(dict.fromkeys(self.also))}" if self.also else ""
+        others = dict.fromkeys(source.title for _, source in self.tellings if source.id != self.source.id)
+        also = f"; also offered by {', '.join(others)}" if others else ""
         return f"{self.source.title} {kind}, {when}{also}"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import time
+from html import unescape
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -134,7 +135,8 @@ def test_the_newest_stories_are_kept_and_undated_ones_come_last() -> None:
 
 
 def test_f_24_relative_links_start_from_xml_base_then_self_then_the_address_that_answered() -> None:
-    atom = '<feed xmlns="http://www.w3.org/2005/Atom"{}><title>t</title>{}<entry><title>x</title><link href="s"/></entry></feed>'
+    entry = '<entry><title>x</title><link href="s"/></entry>'
+    atom = '<feed xmlns="http://www.w3.org/2005/Atom"{}><title>t</title>{}' + entry + "</feed>"
     rel = '<link rel="self" href="https://self.example.org/f/"/>'
     for extra, link, expected in (
         (' xml:base="https://base.example.org/b/"', rel, "https://base.example.org/b/s"),
@@ -165,8 +167,6 @@ def test_a_summary_is_markdown_that_shows_the_sources_words_and_nothing_else() -
 def test_f_32_an_extract_shows_the_words_it_was_given(text: str) -> None:
     words = " ".join(text.split())
     rendered = MarkdownIt("commonmark").render(extract(words))
-    from html import unescape
-
     if words:
         assert rendered.startswith("<p>")
         assert unescape(rendered.removeprefix("<p>").removesuffix("</p>\n")) == words
@@ -203,7 +203,8 @@ def test_f_23_a_broken_feed_gives_what_can_be_read() -> None:
 
 
 def test_f_21_a_feed_in_an_old_encoding_keeps_its_letters() -> None:
-    rss = '<rss version="2.0"><channel><title>t</title><item><title>Café – “news”</title><link>/a</link></item></channel></rss>'
+    item = "<item><title>Café – “news”</title><link>/a</link></item>"
+    rss = f'<rss version="2.0"><channel><title>t</title>{item}</channel></rss>'
     for body, content_type in (
         (rss.encode("cp1252"), "application/rss+xml; charset=windows-1252"),
         (rss.encode("utf-8"), "text/xml"),
@@ -254,7 +255,8 @@ def test_a_list_page_gives_its_cards_with_their_days() -> None:
 
 
 def test_a_link_itself_may_be_the_entry_and_the_base_tag_counts() -> None:
-    html = '<base href="https://news.example.org/a/"><a class="r" href="b"><b>Head</b>line</a><a class="r" href="mailto:x">Mail</a>'
+    links = '<a class="r" href="b"><b>Head</b>line</a><a class="r" href="mailto:x">Mail</a>'
+    html = f'<base href="https://news.example.org/a/">{links}'
     found = listing.read(document(html), spec(entry="a.r"))
     assert [(candidate.title, candidate.url) for candidate in found] == [("Headline", "https://news.example.org/a/b")]
 
@@ -305,7 +307,8 @@ def test_a_page_that_announces_an_event_gives_its_times() -> None:
 
 
 def test_a_bare_page_gives_its_heading_and_first_words() -> None:
-    html = "<title>News: Example</title><main><h1>A plain <em>page</em></h1><time>8 May 2024</time><p>First words.</p></main>"
+    main = "<h1>A plain <em>page</em></h1><time>8 May 2024</time><p>First words.</p>"
+    html = f"<title>News: Example</title><main>{main}</main>"
     (found,) = page.read(document(html, "https://www.example.org/x"), spec())
     assert (found.title, found.summary, found.published) == ("A plain page", "First words.", dt.date(2024, 5, 8))
     assert (found.source, found.url) == ("example.org", "https://www.example.org/x")
@@ -422,10 +425,13 @@ def test_a_document_that_holds_the_parser_up_is_given_up() -> None:
 
 
 def test_a_document_that_needs_too_much_memory_is_given_up() -> None:
-    body = "<rss version='2.0'><channel>" + "<item><title>x</title><link>/a</link></item>" * 60_000 + "</channel></rss>"
-    with Readers(workers=1, seconds=20, memory=200_000_000) as readers:
-        with pytest.raises(UnreadableError):
+    text = "word " * 1_800_000 + "\N{BUSTS IN SILHOUETTE}"  # which makes Python keep four bytes for each letter
+    body = f"<rss version='2.0'><channel><item><link>/a</link><description>{text}</description></item></channel></rss>"
+    with Readers(workers=1, seconds=20, memory=150_000_000) as readers:
+        assert len(readers.read("feed", sample("/regulator.atom"), spec())) == 1
+        with pytest.raises(UnreadableError) as caught:
             readers.read("feed", document(body), spec())
+        assert caught.value.message == "takes too much memory to read"
         assert len(readers.read("feed", sample("/regulator.atom"), spec())) == 1
 
 

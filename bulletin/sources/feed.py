@@ -33,7 +33,7 @@ def read(document: Document, spec: Spec) -> tuple[Candidate, ...]:
         raise UnreadableError("is empty")
     try:
         entries = list(_json_entries(document) if start.startswith((b"{", b"[")) else _xml_entries(document))
-    except UnreadableError:
+    except (UnreadableError, MemoryError):
         raise
     except Exception:  # whatever another program's bytes do to a parser, it is one source's failure (F-11)
         raise UnreadableError(_NOT_A_FEED) from None

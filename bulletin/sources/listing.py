@@ -26,7 +26,7 @@ def read(document: Document, spec: Spec) -> tuple[Candidate, ...]:
         raise UnreadableError("is empty")
     try:
         return tuple(_candidates(document, spec))
-    except UnreadableError:
+    except (UnreadableError, MemoryError):
         raise
     except Exception:  # whatever another program's bytes do to a parser, it is one source's failure (F-11)
         raise UnreadableError("is not a web page that can be read") from None

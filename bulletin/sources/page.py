@@ -47,7 +47,7 @@ def read(document: Document, spec: Spec) -> tuple[Candidate, ...]:
         raise UnreadableError("is a PDF, not a web page; look for the page that leads to it")
     try:
         return (_candidate(document, spec),)
-    except UnreadableError:
+    except (UnreadableError, MemoryError):
         raise
     except Exception:  # whatever another program's bytes do to a parser, it is one page's failure (F-11)
         raise UnreadableError("is not a web page that can be read") from None
