@@ -98,7 +98,7 @@ def serving(desk: Desk) -> Iterator[str]:
     try:
         yield f"http://127.0.0.1:{listening.getsockname()[1]}/"
     finally:
-        server.should_exit = True
+        server.should_exit = server.force_exit = True
         thread.join()
         listening.close()
 
@@ -190,7 +190,10 @@ def test_a_file_that_cannot_be_read_is_named_and_the_next_save_brings_the_page_b
 
 def test_a_mistake_of_ours_does_not_end_the_preview(page: Page, address: str, desk: Desk) -> None:
     desk.save("mistake")
-    page.goto(address)
+    answer = page.goto(address)
+    assert answer is not None
+    assert answer.status == 500
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
     expect(page.locator(".finding")).to_contain_text("mistake in the program: ZeroDivisionError")
     desk.save("Mended words")
     expect(page.locator("h1")).to_have_text("Harbour Bulletin, May 2024", timeout=5000)

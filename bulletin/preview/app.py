@@ -14,9 +14,9 @@ from bulletin.preview.state import PreviewMail, PreviewState
 from bulletin.render import theme
 
 if TYPE_CHECKING:
-    from starlette.applications import Starlette
     from starlette.requests import Request
     from starlette.responses import Response
+    from starlette.types import ASGIApp
 
 PAGES: Final = Path(__file__).parent / "pages"
 VIEWS: Final = {"fit": "Fit to window", "desktop": "Desktop", "phone": "Phone", "text": "Plain text"}
@@ -41,7 +41,7 @@ _HEADERS = {
 }
 
 
-def make_app(load: Callable[[], PreviewState], version: Callable[[], str]) -> Starlette:
+def make_app(load: Callable[[], PreviewState], version: Callable[[], str]) -> ASGIApp:
     """The preview of what `load` gives; it is called again when `version` gives something new.
 
     `version` is asked about once a second and should be quick, such as `version_of`. What `load` raises as
@@ -56,7 +56,7 @@ def make_app(load: Callable[[], PreviewState], version: Callable[[], str]) -> St
     from bulletin.web.headers import Headers
 
     room = _Room(load, version)
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/", room.page),
             Route("/mail/{name}", room.mail),
@@ -66,11 +66,11 @@ def make_app(load: Callable[[], PreviewState], version: Callable[[], str]) -> St
             Route("/preview.js", room.asset),
         ],
         middleware=[
-            Middleware(Headers, headers=_HEADERS),
-            Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"]),
+            Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"], www_redirect=False),
         ],
         exception_handlers={Exception: room.broken},
     )
+    return Headers(app, _HEADERS)
 
 
 def version_of(paths: Iterable[Path]) -> str:

@@ -1,0 +1,54 @@
+"""An issue on disk as the preview shows it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import MappingProxyType
+
+from bulletin import flow
+from bulletin.checks import all_checks
+from bulletin.editions import issue_url
+from bulletin.model import EVERYONE, RenderedEdition
+from bulletin.preview.state import PreviewMail, PreviewState
+from bulletin.publication import Publication, open_publication
+from bulletin.render import fill, sample_personal
+
+
+def load(home: Publication, issue: str) -> PreviewState:
+    """Mails as a sample reader gets them, and the findings. Settings are read again, for they are edited too.
+
+    Raises `BulletinError` if the issue cannot be read or rendered, which the preview shows until the next save.
+    """
+    home = open_publication(home.root, home.environment)
+    checked = flow.check(home, issue)
+    folder = home.issue_dir(issue)
+    pictures = {item.image.file: folder / item.image.file for item in checked.file.issue.items if item.image}
+    return PreviewState(
+        title=checked.file.issue.title,
+        path=checked.file.path,
+        mails=tuple(_mail(home, edition, checked.file.issue.preheader) for edition in checked.rendered),
+        findings=checked.findings,
+        summaries=MappingProxyType({known.code: known.summary for known in all_checks()}),
+        picture_base=issue_url(home.config, issue),
+        pictures=MappingProxyType(pictures),
+    )
+
+
+def watched(home: Publication, issue: str) -> tuple[Path, ...]:
+    """The files and folders whose every save changes what the preview shows."""
+    own = home.root / "templates"
+    return (home.root / home.settings_file, home.issue_dir(issue), *((own,) if own.is_dir() else ()))
+
+
+def _mail(home: Publication, edition: RenderedEdition, preheader: str) -> PreviewMail:
+    html, text = fill(edition, sample_personal(home.config))
+    titles = {EVERYONE: "Everyone"} | {audience.id: audience.title for audience in home.config.audiences}
+    return PreviewMail(
+        name=edition.name,
+        audience_title=titles.get(edition.audience, edition.audience),
+        sender=home.config.sender.name,
+        subject=edition.subject,
+        preheader=preheader,
+        html=html,
+        text=text,
+    )
