@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bulletin import __version__, issuefile
-from bulletin.editions import audiences_of, issue_url, make_edition
+from bulletin.editions import audiences_of, make_edition
 from bulletin.errors import BulletinError
 from bulletin.model import EVERYONE, Candidate, Finding, Image, Issue, Item, RenderedEdition, Severity
 from bulletin.publication import Publication, open_publication, write_atomically
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from bulletin.http import Client
     from bulletin.issuefile import IssueFile
     from bulletin.model import Outcome, Subscriber
-    from bulletin.preview import PreviewState
     from bulletin.render.message import MessageTemplate
     from bulletin.sources import SourceReport
     from bulletin.subscribers.importing import Difference
@@ -268,56 +267,6 @@ def write_rendered(home: Publication, issue: str, directory: Path) -> list[tuple
             write_atomically(path, data)
             written.append((path, len(data)))
     return written
-
-
-# ---------------------------------------------------------------- preview
-
-
-def preview_state(home: Publication, issue: str) -> PreviewState:
-    """The issue as its editor looks at it while writing: mails as a sample reader gets them, and the findings.
-
-    Raises `BulletinError` if it cannot be read or rendered, which the preview shows until the next save.
-    """
-    from types import MappingProxyType
-
-    from bulletin.checks import all_checks
-    from bulletin.preview import PreviewMail, PreviewState
-    from bulletin.render import fill, sample_personal
-
-    home = open_publication(home.root, home.environment)
-    checked = check(home, issue)
-    titles = {EVERYONE: "Everyone"} | {audience.id: audience.title for audience in home.config.audiences}
-    mails = []
-    for edition in checked.rendered:
-        html, text = fill(edition, sample_personal(home.config))
-        mail = PreviewMail(
-            name=edition.name,
-            audience_title=titles.get(edition.audience, edition.audience),
-            sender=home.config.sender.name,
-            subject=edition.subject,
-            preheader=checked.file.issue.preheader,
-            html=html,
-            text=text,
-        )
-        mails.append(mail)
-    folder = home.issue_dir(issue)
-    return PreviewState(
-        title=checked.file.issue.title,
-        path=checked.file.path,
-        mails=tuple(mails),
-        findings=checked.findings,
-        summaries=MappingProxyType({known.code: known.summary for known in all_checks()}),
-        picture_base=issue_url(home.config, issue),
-        pictures=MappingProxyType(
-            {item.image.file: folder / item.image.file for item in checked.file.issue.items if item.image}
-        ),
-    )
-
-
-def watched(home: Publication, issue: str) -> tuple[Path, ...]:
-    """The files and folders whose every save changes what the preview shows."""
-    own = home.root / "templates"
-    return (home.root / home.settings_file, home.issue_dir(issue), *((own,) if own.is_dir() else ()))
 
 
 # ---------------------------------------------------------------- subscribers

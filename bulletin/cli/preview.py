@@ -13,8 +13,7 @@ from bulletin.cli import output
 @click.option("--open", "open_page", is_flag=True, help="Open the page in a browser.")
 def preview(issue: str | None, port: int, open_page: bool) -> None:
     """Look at ISSUE in a browser while you edit it: the mail, its text and the findings, fresh at every save."""
-    from bulletin import flow
-    from bulletin.preview import make_app, serve, version_of
+    from bulletin.preview import load, make_app, serve, version_of, watched
 
     home = output.publication()
     name = output.chosen_issue(home, issue)
@@ -26,5 +25,5 @@ def preview(issue: str | None, port: int, open_page: bool) -> None:
         if open_page:
             click.launch(address)
 
-    app = make_app(lambda: flow.preview_state(home, name), lambda: version_of(flow.watched(home, name)))
+    app = make_app(lambda: load(home, name), lambda: version_of(watched(home, name)))
     serve(app, port=port, ready=ready)
