@@ -25,9 +25,11 @@ class Outbox:
 
     def __init__(self, folder: Path, now: Callable[[], dt.datetime]) -> None:
         self._folder, self._now = folder, now
+        self._tidied: set[str] = set()
 
     def deliver(self, mailing: str, letters: Sequence[Letter], template: MessageTemplate) -> list[Outcome]:
         """Write the letters, each whole or not at all, readable by their owner only."""
+        self._tidy(mailing)
         outcomes: list[Outcome] = []
         for letter in letters:
             path = self._folder / mailing / f"{letter.number:06}.eml"
@@ -38,6 +40,13 @@ class Outbox:
                 raise ProviderError(message, hint="Make room or mend its rights.", outcomes=outcomes) from None
             outcomes.append(Outcome(key=letter.key, kind=OutcomeKind.ACCEPTED, provider_id=path.name))
         return outcomes
+
+    def _tidy(self, mailing: str) -> None:
+        """Remove what a killed process had half written."""
+        if mailing not in self._tidied:
+            self._tidied.add(mailing)
+            for leftover in (self._folder / mailing).glob(".*.eml.*"):
+                leftover.unlink(missing_ok=True)
 
 
 @contextmanager

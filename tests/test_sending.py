@@ -1,0 +1,256 @@
+"""Sending: whatever interrupts it, running it again finishes it, and nobody has two copies."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+from mailing import ISSUE, Newsroom, addresses, config, template
+from mailserver import MailServer, mail_server
+
+from bulletin.config import Sending
+from bulletin.delivery import sender as sending
+from bulletin.delivery.plan import make_plan
+from bulletin.delivery.report import Standing, make_report
+from bulletin.errors import BulletinError, StoppedPartWay
+from bulletin.model import Letter, Outcome, OutcomeKind
+from bulletin.providers import ProviderError
+from bulletin.render.message import MessageTemplate
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> Newsroom:
+    return Newsroom(tmp_path)
+
+
+def send(room: Newsroom, provider: str = "outbox") -> Standing:
+    with room.sender(provider) as sender:
+        return sending.run(sender, room.plan(provider), room.templates())
+
+
+def test_everybody_has_the_edition_of_their_audience_once(room: Newsroom) -> None:
+    """S-26: forces' text is in no other reader's copy; the counts add up, and progress ends at the planned number."""
+    room.subscribe([*addresses(10), *addresses(9, "force.example.org"), "a@pcc.force.example.org"])
+    standing = send(room)
+    assert (standing.planned, standing.accepted, standing.finished) == (20, 20, True)
+    outbox = room.outbox()
+    assert len(outbox) == 20
+    for address, data in outbox.items():
+        assert (b"For forces only." in data) == address.endswith("@force.example.org")
+    assert room.progress[-1] == (20, 20)
+
+
+def test_sending_again_sends_only_to_new_readers(room: Newsroom) -> None:
+    room.subscribe(addresses(5))
+    send(room)
+    before = {path: path.stat().st_mtime_ns for path in (room.folder / "outbox" / ISSUE).iterdir()}
+    room.subscribe(["late@example.org"])
+    assert send(room).accepted == 6
+    after = {path: path.stat().st_mtime_ns for path in (room.folder / "outbox" / ISSUE).iterdir()}
+    assert len(after) == 6
+    assert before.items() <= after.items()
+    assert {path.stat().st_mode & 0o777 for path in after} == {0o600}
+
+
+def test_promise_3_the_plan_says_who_gets_what_and_changes_its_digest_with_it(room: Newsroom) -> None:
+    """The digest covers rendered bytes, recipients, sender and provider."""
+    room.subscribe([*addresses(2), *addresses(1, "force.example.org")])
+    plan = room.plan()
+    assert plan.counts == {"forces.en-GB": 1, "everyone.en-GB": 2}
+    assert room.plan().digest == plan.digest
+    other_sender = config(sender=replace(room.config.sender, name="Other News"))
+    rendered = {made.rendered.audience: made.rendered for made in room.templates().values()}
+    digests = {
+        plan.digest,
+        room.plan("smtp").digest,
+        room.plan(editions=[replace(made, digest="0" * 64) for made in rendered.values()]).digest,
+        make_plan(ISSUE, rendered, room.readers.all(), other_sender, "outbox").digest,
+    }
+    room.leave("reader0@example.org")
+    smaller = room.plan()
+    assert len(digests | {smaller.digest}) == 5
+    assert [withheld.reason for withheld in smaller.withheld] == ["unsubscribed"]
+
+
+def test_a_test_copy_goes_to_one_address_and_counts_for_nothing(room: Newsroom) -> None:
+    room.subscribe(addresses(2))
+    with room.sender() as sender:
+        outcome = sending.send_test(sender, ISSUE, "outbox", template(), "Editor@Example.org")
+        with pytest.raises(BulletinError, match="this is not a mail address"):
+            sending.send_test(sender, ISSUE, "outbox", template(), "editor")
+    assert outcome.kind is OutcomeKind.ACCEPTED
+    assert list(room.outbox("2024-05-test-1")) == ["editor@example.org"]
+    assert room.ledger.standing(ISSUE) is None
+
+
+def test_only_one_sender_is_at_work(room: Newsroom) -> None:
+    room.subscribe(addresses(2))
+    with FileLock(room.folder / "sending.lock"), pytest.raises(BulletinError, match="another send is at work"):
+        send(room)
+    assert room.ledger.standing(ISSUE) is None
+    assert send(room).finished
+
+
+class Scripted:
+    """A provider session that answers from a list, and remembers what it was given."""
+
+    def __init__(self, answers: Sequence[OutcomeKind | ProviderError | type[BaseException]], wait: float = 0.0) -> None:
+        self.answers, self.wait = list(answers), wait
+        self.given: list[str] = []
+
+    def deliver(self, mailing: str, letters: Sequence[Letter], template: MessageTemplate) -> list[Outcome]:
+        outcomes: list[Outcome] = []
+        for letter in letters:
+            answer = self.answers.pop(0) if self.answers else OutcomeKind.ACCEPTED
+            if isinstance(answer, ProviderError):
+                answer.outcomes = tuple(outcomes)
+                raise answer
+            if not isinstance(answer, OutcomeKind):
+                raise answer
+            self.given.append(letter.address)
+            outcomes.append(Outcome(key=letter.key, kind=answer, reason=f"said to {letter.address}"))
+        return outcomes
+
+
+def run_scripted(room: Newsroom, session: Scripted) -> Standing:
+    with room.sender() as sender:
+        plain = replace(sender, session=session, capabilities=replace(sender.capabilities, key_window=None))
+        return sending.run(plain, room.plan(), room.templates())
+
+
+def test_b08_what_is_put_off_is_offered_again_with_growing_waits_then_left_for_later(room: Newsroom) -> None:
+    """B-08: three offers, no endless loop, and the reader is still planned."""
+    room.subscribe(addresses(1))
+    with pytest.raises(StoppedPartWay, match=r"put off 1 deliveries 3 times; .* said to \(address\)"):
+        run_scripted(room, Scripted([OutcomeKind.RETRY] * 3))
+    assert sum(room.waited) == 15 + 60
+    assert run_scripted(room, Scripted([OutcomeKind.RETRY])).finished
+
+
+def test_a_provider_that_puts_everything_off_is_left_alone(room: Newsroom) -> None:
+    """Its own wish to wait is obeyed, and in the end the run stops part-way."""
+    room.subscribe(addresses(50))
+    with pytest.raises(StoppedPartWay, match="puts everything off"):
+        run_scripted(room, Scripted([OutcomeKind.RETRY] * 60, wait=7.0))
+    assert sum(room.waited) == 5 * 7.0
+    assert run_scripted(room, Scripted([])).accepted == 50
+
+
+def test_many_refusals_pause_the_mailing(room: Newsroom) -> None:
+    """Promise 4: an error rate pauses; the first answers alone never do."""
+    room.config = config(sending=Sending(batch=10, stop_after_refusals=0.5))
+    room.subscribe(addresses(30))
+    with pytest.raises(StoppedPartWay, match="20 of the last 20 deliveries were refused"):
+        run_scripted(room, Scripted([OutcomeKind.REFUSED] * 60))
+    standing = room.ledger.standing(ISSUE)
+    assert standing
+    assert (standing.refused, standing.waiting) == (20, 40)
+    finished = run_scripted(room, Scripted([]))
+    assert (finished.refused, finished.accepted, finished.finished) == (20, 40, True)
+    report = make_report(finished, room.ledger.refusals(ISSUE), room.ledger.unknown(ISSUE))
+    assert [(entry.domain, entry.count) for entry in report.refusals] == [("example.org", 20)]
+
+
+def test_a_provider_that_gives_up_leaves_the_rest_planned(room: Newsroom) -> None:
+    """Nothing accepted: mend and start. Something accepted: stopped part-way. The answers before are kept."""
+    room.subscribe(addresses(10))
+    with pytest.raises(BulletinError, match="wrong key") as caught:
+        run_scripted(room, Scripted([ProviderError("wrong key", hint="Mend it.")]))
+    assert not isinstance(caught.value, StoppedPartWay)
+    with pytest.raises(StoppedPartWay, match="quota"):
+        run_scripted(room, Scripted([OutcomeKind.ACCEPTED] * 3 + [ProviderError("quota used up")]))
+    standing = room.ledger.standing(ISSUE)
+    assert standing
+    assert (standing.accepted, standing.waiting, standing.unknown) == (3, 7, 0)
+    rest = Scripted([])
+    assert run_scripted(room, rest).finished
+    assert len(rest.given) == 7
+
+
+def test_a_fault_in_the_middle_of_a_call_leaves_its_letters_unknown(room: Newsroom) -> None:
+    """Promise 4: what was in hand when the program broke is shown, not guessed."""
+    room.subscribe(addresses(10))
+    with pytest.raises(ZeroDivisionError):
+        run_scripted(room, Scripted([OutcomeKind.ACCEPTED, ZeroDivisionError]))
+    standing = run_scripted(room, Scripted([]))
+    assert (standing.accepted, standing.unknown, standing.finished) == (3, 7, False)
+
+
+def test_ctrl_c_records_the_letters_in_hand_and_the_next_run_goes_on(room: Newsroom) -> None:
+    room.subscribe(addresses(20))
+
+    def press(done: int, planned: int) -> None:
+        if done == 7:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with room.sender() as sender, pytest.raises(StoppedPartWay, match="stopped after 7 of 20 deliveries"):
+        sending.run(replace(sender, on_progress=press), room.plan(), room.templates())
+    assert len(room.outbox()) == 7
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert send(room).accepted == 20
+
+
+def test_sending_works_outside_the_main_thread(room: Newsroom) -> None:
+    """Signals belong to the main thread; sending does not need them."""
+    room.subscribe(addresses(3))
+    done: list[Standing] = []
+    thread = threading.Thread(target=lambda: done.append(send(room)))
+    thread.start()
+    thread.join()
+    assert done[0].finished
+
+
+# ---------------------------------------------------------------- killed at any moment
+
+
+@pytest.fixture
+def server() -> MailServer:
+    with mail_server() as started:
+        yield started
+
+
+def kill_and_resume(folder: Path, provider: str, runs: int, port: int) -> list[dict[str, object]]:
+    """Run `crashing.py`: sending processes that are killed with SIGKILL at random moments, each then resumed."""
+    script = Path(__file__).with_name("crashing.py")
+    command = [sys.executable, str(script), str(folder), provider, str(runs), str(port)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    lives: list[dict[str, object]] = json.loads(done.stdout)
+    assert len(lives) == runs
+    assert any(life["killed"] for life in lives), "no process was killed while it was sending"
+    return lives
+
+
+def test_killed_at_any_moment_the_outbox_holds_everybody_once(tmp_path: Path) -> None:
+    """Promise 4: the outbox knows keys, so every copy is there exactly once and none is unknown."""
+    for life in kill_and_resume(tmp_path, "outbox", 10, 0):
+        assert life["standing"] == {"planned": 30, "accepted": 30, "unknown": 0, "waiting": 0}, life
+        room = Newsroom(Path(str(life["folder"])))
+        assert sorted(room.outbox()) == sorted(addresses(30))
+        assert not list((room.folder / "outbox" / ISSUE).glob("*.eml.*"))
+        room.engine.dispose()
+
+
+def test_killed_at_any_moment_a_mail_server_has_nobody_twice_and_the_doubtful_are_listed(
+    tmp_path: Path, server: MailServer
+) -> None:
+    """Promise 4: SMTP knows no keys, so at most the letter in hand is unknown, and every other reader has one copy."""
+    for life in kill_and_resume(tmp_path, "smtp", 7, server.port):
+        standing = life["standing"]
+        assert isinstance(standing, dict)
+        domain = f"run{life['run']}.example.org"
+        got = [address for address in server.delivered if address.endswith(domain)]
+        assert len(got) == len(set(got)), "somebody was mailed twice"
+        unknown = set(life["unknown"])  # type: ignore[call-overload]
+        assert standing["planned"] == 30 == standing["accepted"] + standing["unknown"]
+        assert len(unknown) == standing["unknown"] <= 2, "at most the letter in hand at each kill"
+        assert set(addresses(30, domain)) - set(got) <= unknown
