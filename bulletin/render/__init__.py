@@ -50,14 +50,17 @@ def render(edition: Edition, config: Config, *, template_dirs: tuple[Path, ...],
 
 
 def _html(values: theme.Context, template_dirs: tuple[Path, ...]) -> str:
-    written: list[str] = []
+    written = [theme.run(template_dirs, HTML_TEMPLATE, values, escape=True)]
 
-    def template(name: str) -> str:
-        written.append(theme.run(template_dirs, name, values, escape=True))
+    def include(path: str) -> str:
+        if not any((folder / path).is_file() for folder in template_dirs):
+            hint = "Paths start in the templates folder: mail/masthead.mjml."
+            raise mjml.MjmlError(f'there is no template "{path}".', hint, written[0].find(path))
+        written.append(theme.run(template_dirs, path, values, escape=True))
         return written[-1]
 
     try:
-        mail = mjml.to_mail(template(HTML_TEMPLATE), template)
+        mail = mjml.to_mail(written[0], include)
     except mjml.MjmlError as error:
         place = theme.place_in_template(template_dirs, error.template or HTML_TEMPLATE, values, error.offset)
         raise BulletinError(error.message, hint=error.hint, place=place) from None

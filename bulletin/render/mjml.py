@@ -56,6 +56,7 @@ _VOID = frozenset({"area", "br", "col", "embed", "hr", "img", "input", "link", "
 _TOKEN = re.compile(
     r"(?P<comment><!--.*?-->)"
     r"|(?P<style><mj-style\b(?P<flags>[^>]*)>(?P<css>.*?)</mj-style\s*>)"
+    r"|<mj-title\s*>(?P<title>[^<]*)</mj-title\s*>"
     r"|</(?P<close>[A-Za-z][\w:-]*)\s*>"
     r"|<(?P<open>[A-Za-z][\w:-]*)(?P<attributes>(?:[^<>\"']|\"[^\"]*\"|'[^']*')*?)(?P<empty>/?)>"
     r"|(?P<stray><)",
@@ -84,7 +85,7 @@ class Mail:
 
 
 def to_mail(source: str, include: Include) -> Mail:
-    """MJML as HTML. The rules in `<mj-style inline="inline">` come back apart, for whoever moves styles into attributes.
+    """MJML as HTML. The rules in `<mj-style inline="inline">` come back apart, to be moved into style attributes.
 
     Raises `MjmlError` for what MJML does not allow, and whatever `include` raises. Fetches nothing and names no
     third-party fonts.
@@ -147,13 +148,16 @@ class _Reader:
                 return found[0]
             self.css.append(found["css"])
             return "\n" * found[0].count("\n")
+        if found["title"] is not None:
+            # The engine copies the title into an attribute, by way of its debugging format.
+            return f"<mj-title>{_ascii(found['title'])}</mj-title>"
         if found["close"]:
             self._close(found["close"], found.start())
             return found[0]
         self._check_place(found["open"], found.start())
         if not found["empty"] and found["open"].lower() not in _VOID:
             self._open.append((found["open"], found.start()))
-        return f"<{found['open']}{_ATTRIBUTE.sub(_ascii, found['attributes'])}{found['empty']}>"
+        return f"<{found['open']}{_ATTRIBUTE.sub(_quoted, found['attributes'])}{found['empty']}>"
 
     def _check_place(self, name: str, offset: int) -> None:
         if len(self._open) > _DEEPEST:
@@ -164,6 +168,8 @@ class _Reader:
             hint = f"Did you mean <{near[0]}>?" if near else f"Known: {', '.join(sorted(_KNOWN))}."
             raise MjmlError(f"there is no MJML tag <{name}> here.", hint, offset)
         if not self._open:
+            if self._template and name in ("mjml", "mj-body"):
+                raise MjmlError(f"an included file cannot be a whole <{name}>.", "Put only its pieces there.", offset)
             if name != "mjml" and not self._template:
                 raise MjmlError(f"<{name}> stands outside <mjml>.", "Put it between <mjml> and </mjml>.", offset)
             return
@@ -182,9 +188,13 @@ class _Reader:
             raise MjmlError(f"</{name}> stands where </{expected}> is due.", f"Close <{expected}> first.", offset)
 
 
-def _ascii(found: re.Match[str]) -> str:
-    value = found[1] if found[1] is not None else found[2]
-    return '="' + re.sub(r"[^ !#-\[\]-~]", lambda sign: f"&#{ord(sign[0])};", value) + '"'
+def _quoted(found: re.Match[str]) -> str:
+    return f'="{_ascii(found[1] if found[1] is not None else found[2])}"'
+
+
+def _ascii(value: str) -> str:
+    """The value with a character reference for each sign that is not plain: beyond ASCII, control, quote, backslash."""
+    return re.sub(r"[^ !#-\[\]-~]", lambda sign: f"&#{ord(sign[0])};", value)
 
 
 def _refused(reason: str, ready: str, source: str) -> MjmlError:

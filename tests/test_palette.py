@@ -1,0 +1,58 @@
+"""Colours stay legible whatever a publication's brand is (H-14, H-15, X-13)."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bulletin.config import Brand
+from bulletin.render import palette
+from bulletin.render.palette import TEXT_CONTRAST, Palette, contrast
+
+COLOURS = st.integers(0, 0xFFFFFF).map(lambda number: f"#{number:06x}")
+
+
+def pairs(colours: Palette) -> dict[str, tuple[str, str]]:
+    """Every text colour with every surface that the theme puts it on."""
+    return {
+        "ink on paper": (colours.ink, colours.paper),
+        "ink on panel": (colours.ink, colours.panel),
+        "quiet on paper": (colours.quiet, colours.paper),
+        "quiet on surround": (colours.quiet, colours.surround),
+        "link on paper": (colours.link, colours.paper),
+        "link on panel": (colours.link, colours.panel),
+        "link on surround": (colours.link, colours.surround),
+        "label on paper": (colours.label, colours.paper),
+        "label on panel": (colours.label, colours.panel),
+        "masthead": (colours.on_masthead, colours.masthead),
+        "button": (colours.on_button, colours.button),
+    }
+
+
+def poor(colours: Palette) -> dict[str, float]:
+    return {name: contrast(*pair) for name, pair in pairs(colours).items() if contrast(*pair) < TEXT_CONTRAST}
+
+
+def test_contrast_is_that_of_wcag() -> None:
+    assert contrast("#000000", "#ffffff") == 21
+    assert round(contrast("#767676", "#ffffff"), 2) == 4.54
+
+
+def test_the_default_brand_is_legible_and_left_as_it_is() -> None:
+    light = palette.light(Brand())
+    assert not poor(light)
+    assert not poor(palette.dark(Brand()))
+    assert (light.ink, light.link, light.masthead) == (Brand().ink, Brand().colour, Brand().colour)
+
+
+@given(colour=COLOURS, accent=COLOURS)
+def test_any_brand_colours_are_legible_on_white_and_in_dark_mode(colour: str, accent: str) -> None:
+    brand = Brand(colour=colour, accent=accent)
+    assert not poor(palette.light(brand))
+    assert not poor(palette.dark(brand))
+
+
+def test_a_pale_brand_keeps_its_masthead_and_gets_darker_links() -> None:
+    light = palette.light(Brand(colour="#ffd400"))
+    assert (light.masthead, light.on_masthead) == ("#ffd400", "#000000")
+    assert contrast(light.link, "#ffffff") >= TEXT_CONTRAST

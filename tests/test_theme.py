@@ -1,0 +1,138 @@
+"""Themes: whose template counts, what they may include, and how their mistakes are named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from lxml import html as lxml_html
+
+from bulletin.editions import make_edition
+from bulletin.errors import BulletinError
+from bulletin.model import Edition, RenderedEdition
+from bulletin.publication import Publication, open_publication
+from bulletin.render import render
+
+PUBLICATION = open_publication(Path(__file__).resolve().parent.parent, {})
+CONFIG = PUBLICATION.config
+
+
+def may() -> Edition:
+    issue = PUBLICATION.read_issue("2024-05").issue
+    return make_edition(issue, CONFIG, PUBLICATION.pictures(issue))
+
+
+def themed(folder: Path, files: dict[str, str]) -> RenderedEdition:
+    for name, content in files.items():
+        path = folder / "templates" / "mail" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content, "utf-8")
+    own = Publication(folder, CONFIG, {})
+    return render(may(), CONFIG, template_dirs=own.template_dirs, secret=b"a key that only these tests use.")
+
+
+def page_with(body: str) -> str:
+    return (
+        "<mjml>\n<mj-body>\n<mj-section>\n<mj-column>\n"
+        '<mj-text><a href="{{ personal.unsubscribe_url }}">Unsubscribe</a></mj-text>\n'
+        f"{body}\n</mj-column>\n</mj-section>\n</mj-body>\n</mjml>\n"
+    )
+
+
+def test_a_publications_own_file_comes_before_the_starters_and_only_that_file(tmp_path: Path) -> None:
+    mine = themed(
+        tmp_path, {"masthead.mjml": "<mj-section><mj-column><mj-text><h1>Ours</h1></mj-text></mj-column></mj-section>"}
+    )
+    page = lxml_html.document_fromstring(mine.html)
+    assert [heading.text for heading in page.xpath("//h1")] == ["Ours"]
+    assert len(page.xpath("//h3")) == len(list(may().items))
+
+
+def test_mjml_includes_come_from_the_theme_and_see_its_values(tmp_path: Path) -> None:
+    mine = themed(
+        tmp_path,
+        {
+            "issue.mjml": page_with('<mj-include path="mail/part.mjml" />'),
+            "part.mjml": '<mj-text css-class="x">{{ edition.title }} for {{ personal.address }} ❤️</mj-text>',
+        },
+    )
+    assert (
+        f"VKPP Bulletin, May 2024 for {mine.markers['address']} ❤️"
+        in lxml_html.document_fromstring(mine.html).text_content()
+    )
+
+
+MISTAKES = {
+    "unknown name": ("<mj-text>{{ editon.title }}</mj-text>", 6, "'editon' is undefined. Did you mean \"edition\"?"),
+    "unknown field": ("<mj-text>{{ edition.titel }}</mj-text>", 6, 'Did you mean "title"?'),
+    "unknown filter": ("<mj-text>{{ edition.title|shout }}</mj-text>", 6, "No filter named 'shout'"),
+    "unclosed block": ("{% if edition %}", 7, "end of template"),
+    "stray end": ("{% endfor %}", 6, "endfor"),
+    "missing file": ('{% include "mail/nowhere.mjml" %}', 6, 'there is no template "mail/nowhere.mjml"'),
+    "outside the theme": ('{% include "../../etc/passwd" %}', 6, "there is no template"),
+    "includes itself": ('{% include "mail/issue.mjml" %}', 6, "includes itself"),
+    "not allowed": ("{{ edition.__class__.__mro__ }}", 6, "__class__"),
+    "no such sum": ("{{ edition.date + 'x' }}", 6, "cannot work this out"),
+    "misspelt tag": ("<mj-texx>x</mj-texx>", 6, "Did you mean <mj-text>?"),
+    "wrong place": ("<mj-section></mj-section>", 6, "<mj-section> cannot stand directly in <mj-column>"),
+    "unclosed tag": ("<mj-text><b>x</mj-text>", 6, "</mj-text> stands where </b> is due"),
+    "stray bracket": ("\n<mj-text>1 < 2</mj-text>", 7, "starts no tag"),
+    "after a loop": ("{% for x in range(40) %}\n<br />\n{% endfor %}\n<p></p>", 7, "<br> cannot stand"),
+    "bare value": ("<mj-text color=red>x</mj-text>", 1, "MJML cannot read this"),
+    "mjml loop": ('<mj-include path="mail/issue.mjml" />', 1, "cannot be a whole <mjml>"),
+    "mjml include missing": ('<mj-include path="mail/nowhere.mjml" />', 6, 'no template "mail/nowhere.mjml"'),
+    "deep": ("<mj-text>" + "<div>" * 12_000 + "</div>" * 12_000 + "</mj-text>", 6, "too deeply"),
+}
+
+
+@pytest.mark.parametrize("case", MISTAKES)
+def test_a_mistake_in_a_template_is_named_with_its_line_and_a_remedy(tmp_path: Path, case: str) -> None:
+    body, line, said = MISTAKES[case]
+    with pytest.raises(BulletinError) as caught:
+        themed(tmp_path, {"issue.mjml": page_with(body)})
+    error = caught.value
+    assert said in str(error)
+    assert error.place is not None
+    assert (error.place.path, error.place.line) == ("templates/mail/issue.mjml", line)
+    assert error.hint
+    assert str(tmp_path) not in str(error)
+
+
+def test_a_mistake_in_an_included_file_is_named_there(tmp_path: Path) -> None:
+    with pytest.raises(BulletinError) as caught:
+        themed(tmp_path, {"item.mjml": "<mj-text>\n{{ item.title }}\n<mj-button>x</mj-button>\n</mj-text>"})
+    assert str(caught.value.place) == "templates/mail/item.mjml:3:1"
+    with pytest.raises(BulletinError) as caught:
+        themed(tmp_path, {"item.mjml": "<mj-text>\n\n{{ item.headline }}\n</mj-text>"})
+    assert str(caught.value.place) == "templates/mail/item.mjml:3:1"
+
+
+def test_an_mjml_include_of_itself_ends_with_a_message_not_the_program(tmp_path: Path) -> None:
+    part = '<mj-section><mj-column><mj-include path="mail/part.mjml" /></mj-column></mj-section>'
+    loop = {"issue.mjml": '<mjml><mj-body><mj-include path="mail/part.mjml" /></mj-body></mjml>', "part.mjml": part}
+    with pytest.raises(BulletinError, match="again and again"):
+        themed(tmp_path, loop)
+
+
+def test_a_mistake_in_the_text_template_is_named_there(tmp_path: Path) -> None:
+    with pytest.raises(BulletinError) as caught:
+        themed(tmp_path, {"issue.txt": "{{ edition.title }}\n{{ nobody }}\n"})
+    assert str(caught.value.place) == "templates/mail/issue.txt:2:1"
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("<mjml></mjml>{{ personal.unsubscribe_url }}", "no <mj-body>"),
+        ("<mjml><mj-body></mj-body></mjml>", "no link to unsubscribe"),
+        (
+            "<mjml><mj-head><mj-title>{{ personal.unsubscribe_url }}</mj-title></mj-head><mj-body></mj-body></mjml>",
+            "as often",
+        ),
+    ],
+)
+def test_a_theme_that_cannot_serve_its_readers_is_refused(tmp_path: Path, source: str, said: str) -> None:
+    with pytest.raises(BulletinError, match=said) as caught:
+        themed(tmp_path, {"issue.mjml": source})
+    assert caught.value.place is not None
+    assert caught.value.place.path == "templates/mail/issue.mjml"
