@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from bulletin.errors import Place, Problem
@@ -58,8 +59,16 @@ def admit(kind: type[T], data: object, place_of: PlaceOf, key_of: PlaceOf | None
 
 
 def json_schema(kind: type[Any]) -> dict[str, Any]:
-    """The JSON Schema (2020-12) that lets an editor complete and check a file of this kind."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **_adapter(kind).json_schema()}
+    """The JSON Schema (2020-12) that lets an editor complete and check a file of this kind.
+
+    The text under each field of a dataclass is the description of its key.
+    """
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **_adapter(kind).json_schema()}
+    for found in _kinds_within(kind):
+        properties = (schema if found is kind else schema["$defs"][found.__name__])["properties"]
+        for name, text in _descriptions(found).items():
+            properties[name]["description"] = text
+    return schema
 
 
 def closest(word: str, known: Sequence[str]) -> str:
@@ -142,7 +151,27 @@ def _keys(kind: type[Any], loc: Loc) -> list[str]:
 
 
 def _purpose(kind: type[Any], loc: Loc) -> str:
-    """What the missing key is for: the field's own description in the schema."""
+    """What the missing key is for: the text under its field."""
     owner = _kind_at(kind, loc[:-1])
-    described = _adapter(owner).json_schema().get("properties", {}).get(str(loc[-1]), {}) if owner else {}
-    return str(described.get("description", ""))
+    return _descriptions(owner).get(str(loc[-1]), "") if owner else ""
+
+
+def _kinds_within(kind: Any) -> set[Any]:
+    """A dataclass and all those its fields hold."""
+    inner = {found for hint in _hints(kind).values() if (found := _dataclass_in(hint))}
+    return {kind}.union(*(_kinds_within(found) for found in inner))
+
+
+def _descriptions(kind: Any) -> dict[str, str]:
+    """The text under each field. pydantic can read it too, but would do so at every start, for a tenth of a second."""
+    import ast
+    import inspect
+
+    definition = ast.parse(inspect.getsource(kind)).body[0]
+    assert isinstance(definition, ast.ClassDef)  # noqa: S101 - it is the source of a class
+    return {
+        field.target.id: inspect.cleandoc(text.value.value)
+        for field, text in pairwise(definition.body)
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
+        if isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant) and isinstance(text.value.value, str)
+    }

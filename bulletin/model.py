@@ -20,8 +20,8 @@ EVERYONE: Final = "everyone"
 SCHEMA: Final = 1
 """Version of the issue file's format."""
 
-STRICT: Final[dict[str, Any]] = {"extra": "forbid", "use_attribute_docstrings": True}
-"""Read by the door, where files are checked: no unknown keys, and field docstrings become the schema's descriptions."""
+STRICT: Final[dict[str, Any]] = {"extra": "forbid"}
+"""Read by the door, where files are checked: no unknown keys."""
 
 
 # ---------------------------------------------------------------- the issue, as its editor writes it
