@@ -6,6 +6,7 @@ import datetime as dt
 import hashlib
 import json
 import queue
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -50,18 +51,24 @@ def gather(
     with Readers() as readers, ThreadPoolExecutor(_THREADS, thread_name_prefix="collect") as threads:
         asking = _Asking(client, _Cache(cache_dir), readers, today, zone)
 
+        stopped = threading.Event()
+
         def ask_host(numbers: Iterable[int]) -> None:
             for number in numbers:
-                done.put((number, asking.ask(sources[number])))
+                if not stopped.is_set():
+                    done.put((number, asking.ask(sources[number])))
 
         for numbers in hosts.values():
             threads.submit(ask_host, numbers)
         reports: dict[int, SourceReport] = {}
-        while len(reports) < len(sources):
-            number, report = done.get()
-            reports[number] = report
-            if on_done:
-                on_done(report)
+        try:
+            while len(reports) < len(sources):
+                number, report = done.get()
+                reports[number] = report
+                if on_done:
+                    on_done(report)
+        finally:
+            stopped.set()
     return tuple(reports[number] for number in range(len(sources)))
 
 

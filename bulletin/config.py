@@ -152,7 +152,7 @@ class SourceSetting:
     limit: int = 30
     """Newest stories looked at."""
     selectors: dict[str, str] = field(default_factory=dict)
-    """For a listing: CSS selectors of entry, link, title, date and summary."""
+    """For a listing: CSS selectors of entry, link, title, date, summary and, for events, starts, ends and place."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

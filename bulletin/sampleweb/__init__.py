@@ -92,7 +92,14 @@ def settings(base: str) -> list[dict[str, Any]]:
             "url": f"{base}training-network.html",
             "section": "events",
             "topics": ["workforce"],
-            "selectors": {"entry": "article", "date": "time", "summary": ".about"},
+            "selectors": {
+                "entry": "article",
+                "date": ".announced",
+                "summary": ".about",
+                "starts": ".starts",
+                "ends": ".ends",
+                "place": ".place",
+            },
         },
         {
             "id": "regulator",

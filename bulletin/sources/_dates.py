@@ -6,6 +6,8 @@ import datetime as dt
 import re
 from typing import Final
 
+from bulletin.model import Event
+
 _EARLIEST: Final = dt.date(1995, 1, 1)
 _ISO: Final = re.compile(r"\d{4}-\d\d-\d\d(?!\d)")
 _WRITTEN_OUT: Final = re.compile(r"\b(\d{1,2})(?:st|nd|rd|th)? +([A-Za-z]{3,9})\.?,? +(\d{4})\b")
@@ -46,6 +48,24 @@ def day(written: str, zone: dt.tzinfo, today: dt.date) -> dt.date | None:
     except (OverflowError, ValueError):
         return None
     return found if _EARLIEST <= found <= today + dt.timedelta(days=1) else None
+
+
+def event_of(
+    starts: str, ends: str, zone: dt.tzinfo, *, place: str | None = None, booking: str | None = None
+) -> Event | None:
+    """An event in the publication's own time; None without a time at which it starts. An end before that is left out."""
+    first, last = _local(starts, zone), _local(ends, zone)
+    if first is None or not re.search(r"\d[:.]\d\d|\d ?[ap]\.?m", starts):
+        return None
+    return Event(starts=first, ends=last if last and last > first else None, place=place, booking=booking)
+
+
+def _local(written: str, zone: dt.tzinfo) -> dt.datetime | None:
+    moment = moment_of(written)
+    try:
+        return moment.astimezone(zone).replace(tzinfo=None) if moment and moment.tzinfo else moment
+    except (OverflowError, ValueError):
+        return None
 
 
 def moment_of(written: str) -> dt.datetime | None:

@@ -1,13 +1,17 @@
-"""List pages: a web page that lists news without a feed, read by CSS selectors of entry, link, title, date, summary."""
+"""List pages: a web page that lists news or events without a feed, read by CSS selectors.
+
+The selectors are `entry`, `link`, `title`, `date` and `summary`; for events also `starts`, `ends` and `place`.
+"""
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from bulletin.http import PAGES
-from bulletin.model import Candidate
-from bulletin.sources._dates import day
+from bulletin.model import Candidate, Event
+from bulletin.sources._dates import day, event_of
 from bulletin.sources._source import Document, Request, Spec, UnreadableError
 from bulletin.sources._text import decoded, extract, headline, plain, web_link
 
@@ -57,12 +61,19 @@ def _candidates(document: Document, spec: Spec) -> Iterator[Candidate]:
             source=spec.title,
             published=day(_date(_first(entry, selectors, "date")), spec.zone, spec.today),
             summary=extract(plain(_words(_first(entry, selectors, "summary")))),
+            event=_event(entry, selectors, spec.zone),
         )
         found += 1
         if found >= spec.limit:
             return
     if not found:
         raise UnreadableError("lists no story with a link and a headline; its selectors may need a look")
+
+
+def _event(entry: Any, selectors: Mapping[str, str], zone: dt.tzinfo) -> Event | None:
+    place = plain(_words(_first(entry, selectors, "place"))) or None
+    starts, ends = (_date(_first(entry, selectors, part)) for part in ("starts", "ends"))
+    return event_of(starts, ends, zone, place=place)
 
 
 def _select(node: Any, selectors: Mapping[str, str], part: str) -> list[Any]:

@@ -6,6 +6,7 @@ is usually right.
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from urllib.parse import urlsplit
 
 from bulletin.http import PAGES
 from bulletin.model import Candidate, Event
-from bulletin.sources._dates import day, moment_of
+from bulletin.sources._dates import day, event_of
 from bulletin.sources._source import Document, Request, Spec, UnreadableError
 from bulletin.sources._text import decoded, extract, headline, plain, web_link
 
@@ -74,7 +75,7 @@ def _candidate(document: Document, spec: Spec) -> Candidate:
         summary=extract(plain(summary or page.words("main p, article p"))),
         image=image,
         image_alt=plain(page.meta("og:image:alt", "twitter:image:alt")) or None if image else None,
-        event=_event(event, document.url),
+        event=_event(event, document.url, spec.zone),
     )
 
 
@@ -163,18 +164,16 @@ def _host(url: str) -> str:
     return urlsplit(url).netloc.lower().removeprefix("www.")
 
 
-def _event(thing: dict[str, Any], url: str) -> Event | None:
-    starts, ends = moment_of(_string(thing, "startDate")), moment_of(_string(thing, "endDate"))
-    if starts is None:
-        return None
+def _event(thing: dict[str, Any], url: str, zone: dt.tzinfo) -> Event | None:
     place = thing.get("location")
     if isinstance(place, list):
         place = next(iter(place), None)
     where = _string(place, "name") or _string(place, "@type") if isinstance(place, dict) else place
     where = "Online" if where == "VirtualLocation" else where
-    return Event(
-        starts=starts,
-        ends=ends if ends and ends.replace(tzinfo=None) > starts.replace(tzinfo=None) else None,
+    return event_of(
+        _string(thing, "startDate"),
+        _string(thing, "endDate"),
+        zone,
         place=plain(where) or None if isinstance(where, str) else None,
         booking=web_link(_offer(thing), url),
     )
