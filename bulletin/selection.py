@@ -23,7 +23,7 @@ _TELLING_WORDS: Final = 5
 """Words a headline needs before two sources with the same one are taken to tell the same story."""
 _SAME_HEADLINE: Final = dt.timedelta(days=7)
 _SLUG_LENGTH: Final = 48
-_SMALL_WORDS: Final = frozenset(["a", "an", "and", "about", "as", "at", "by", "for", "from", "in", "into", "of", "on", "or", "the", "to", "with"])
+_SMALL_WORDS: Final = re.compile(r"a|an|and|about|as|at|by|for|from|in|into|of|on|or|the|to|with")
 _KINDS: Final = {"feed": "feed", "listing": "news page"}
 
 
@@ -276,7 +276,7 @@ def _day(day: dt.date) -> str:
 def _slug(title: str) -> str:
     letters = unicodedata.normalize("NFKD", title.replace("'", "").replace("’", "")).encode("ascii", "ignore").decode()
     words = [word[:_SLUG_LENGTH] for word in re.findall(r"[a-z0-9]+", letters.lower())]
-    while len("-".join(words)) > _SLUG_LENGTH or (len(words) > 1 and words[-1] in _SMALL_WORDS):
+    while len("-".join(words)) > _SLUG_LENGTH or (len(words) > 1 and _SMALL_WORDS.fullmatch(words[-1])):
         words.pop()
     return "-".join(words) or "story"
 

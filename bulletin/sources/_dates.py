@@ -53,7 +53,7 @@ def day(written: str, zone: dt.tzinfo, today: dt.date) -> dt.date | None:
 def event_of(
     starts: str, ends: str, zone: dt.tzinfo, *, place: str | None = None, booking: str | None = None
 ) -> Event | None:
-    """An event in the publication's own time; None without a time at which it starts. An end before that is left out."""
+    """An event in the publication's own time; None if no hour is given. An end before the start is left out."""
     first, last = _local(starts, zone), _local(ends, zone)
     if first is None or not re.search(r"\d[:.]\d\d|\d ?[ap]\.?m", starts):
         return None
