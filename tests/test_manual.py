@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import click
 import pytest
 
+import bulletin
 from bulletin import config, door, model
+from bulletin.checks import all_checks
 from bulletin.cli import cli
+from bulletin.providers import mailgun, smtp
 
 PAGES = {
     page.name.removesuffix(".md"): page.read_text("utf-8")
@@ -21,13 +25,30 @@ TOPICS = {
     *("start", "issue-file", "collecting", "choosing", "checking", "previewing", "sending", "archive"),
     *("subscribers", "settings", "words"),
 }
-KINDS = [
-    *(("issue-file", kind) for kind in (model.Issue, model.Section, model.Item, model.Image, model.Event)),
-    *(("issue-file", kind) for kind in (model.Candidate, model.Skipped, model.Allowance)),
-    *(("settings", kind) for kind in (config.Config, config.Organisation, config.Sender, config.Web, config.Brand)),
-    *(("settings", kind) for kind in (config.SectionSetting, config.TopicSetting, config.AudienceSetting)),
-    *(("settings", kind) for kind in (config.SourceSetting, config.Collecting, config.Sending)),
-]
+TABLES: dict[tuple[str, str], type[Any]] = {
+    ("issue-file", "The issue"): model.Issue,
+    ("issue-file", "Under sections:"): model.Section,
+    ("issue-file", "Under items:"): model.Item,
+    ("issue-file", "Under image:"): model.Image,
+    ("issue-file", "Under event:"): model.Event,
+    ("issue-file", "Under inbox:"): model.Candidate,
+    ("issue-file", "Under skipped:"): model.Skipped,
+    ("issue-file", "Under allow:"): model.Allowance,
+    ("settings", "At the top"): config.Config,
+    ("settings", "[organisation]"): config.Organisation,
+    ("settings", "[sender]"): config.Sender,
+    ("settings", "[web]"): config.Web,
+    ("settings", "[brand]"): config.Brand,
+    ("settings", "[[sections]]"): config.SectionSetting,
+    ("settings", "[[topics]]"): config.TopicSetting,
+    ("settings", "[[audiences]]"): config.AudienceSetting,
+    ("settings", "[[sources]]"): config.SourceSetting,
+    ("settings", "[collecting]"): config.Collecting,
+    ("settings", "[sending]"): config.Sending,
+    ("settings", "[providers.smtp]"): smtp.Settings,
+    ("settings", "[providers.mailgun]"): mailgun.Settings,
+}
+"""Page and heading of each table of keys. `python tests/test_manual.py` writes them anew from the schema."""
 
 
 def table(kind: type[Any]) -> str:
@@ -35,14 +56,19 @@ def table(kind: type[Any]) -> str:
     schema = door.json_schema(kind)
     rows = ["| Key | What it is | Left out |", "| --- | --- | --- |"]
     for key, about in schema["properties"].items():
-        # A group that is described as its class is has the description there only.
-        described = about if "description" in about else schema["$defs"][about["$ref"].rpartition("/")[2]]
         default = about.get("default")
         shown = str(default).lower() if isinstance(default, bool) else str(default)
         empty = default is None or default in ("", [], {})
         absent = "must be there" if key in schema.get("required", ()) else "" if empty else f"`{shown}`"
-        rows.append(f"| `{key}` | {described['description']} | {absent} |")
+        rows.append(f"| `{key}` | {about['description']} | {absent} |")
     return "\n".join(rows) + "\n"
+
+
+def with_table(page: str, heading: str, kind: type[Any]) -> str:
+    """The page with the table under this heading as it should be."""
+    start = page.index(f"\n## {heading}\n")
+    head, rest = page[:start], page[start:]
+    return head + re.sub(r"(?:^\|.*\n)+", lambda _: table(kind), rest, count=1, flags=re.MULTILINE)
 
 
 def test_every_topic_has_a_page() -> None:
@@ -58,9 +84,9 @@ def test_a_page_starts_with_its_title_and_one_line_of_what_it_is_about(topic: st
     assert summary.endswith(".")
 
 
-@pytest.mark.parametrize(("topic", "kind"), KINDS, ids=lambda value: getattr(value, "__name__", value))
-def test_every_key_is_explained_as_in_the_schema(topic: str, kind: type[Any]) -> None:
-    assert table(kind) in PAGES[topic]
+@pytest.mark.parametrize(("topic", "heading"), TABLES, ids=" ".join)
+def test_every_key_is_explained_as_in_the_schema(topic: str, heading: str) -> None:
+    assert PAGES[topic] == with_table(PAGES[topic], heading, TABLES[topic, heading])
 
 
 @pytest.mark.parametrize("topic", sorted(PAGES))
@@ -83,3 +109,25 @@ def test_every_command_in_the_manual_exists_with_its_options(topic: str) -> None
 def test_every_page_that_is_pointed_to_exists(topic: str) -> None:
     for pointed in re.findall(r"bulletin help ([a-z-]+)", PAGES[topic]):
         assert pointed in TOPICS
+
+
+@pytest.mark.parametrize("topic", sorted(PAGES))
+def test_every_code_in_the_manual_is_that_of_a_check(topic: str) -> None:
+    assert set(re.findall(r"\b[A-Z]{3}\d\d\b", PAGES[topic])) <= {check.code for check in all_checks()}
+
+
+def test_every_variable_of_the_environment_is_explained() -> None:
+    package = resources.files("bulletin")
+    used = {
+        variable
+        for part in ("publication.py", "providers/smtp.py", "providers/mailgun.py")
+        for variable in re.findall(r"\bBULLETIN_[A-Z_]+\b", package.joinpath(part).read_text("utf-8"))
+    }
+    assert used
+    assert all(f"`{variable}`" in PAGES["settings"] for variable in used)
+
+
+if __name__ == "__main__":
+    for (topic, heading), kind in TABLES.items():
+        PAGES[topic] = with_table(PAGES[topic], heading, kind)
+        Path(bulletin.__file__).parent.joinpath("manual", f"{topic}.md").write_text(PAGES[topic], encoding="utf-8")
