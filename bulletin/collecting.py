@@ -7,8 +7,8 @@ import hashlib
 import json
 import queue
 import threading
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -47,28 +47,28 @@ def gather(
     hosts: dict[str, list[int]] = {}
     for number, source in enumerate(sources):
         hosts.setdefault(_host(source.url), []).append(number)
+    waiting: queue.SimpleQueue[list[int]] = queue.SimpleQueue()
+    for numbers in hosts.values():
+        waiting.put(numbers)
     done: queue.SimpleQueue[tuple[int, SourceReport]] = queue.SimpleQueue()
-    with Readers() as readers, ThreadPoolExecutor(_THREADS, thread_name_prefix="collect") as threads:
+    reports: dict[int, SourceReport] = {}
+    with Readers() as readers:
         asking = _Asking(client, _Cache(cache_dir), readers, today, zone)
 
-        stopped = threading.Event()
+        def ask_hosts() -> None:
+            with suppress(queue.Empty):
+                while True:
+                    for number in waiting.get_nowait():
+                        done.put((number, asking.ask(sources[number])))
 
-        def ask_host(numbers: Iterable[int]) -> None:
-            for number in numbers:
-                if not stopped.is_set():
-                    done.put((number, asking.ask(sources[number])))
-
-        for numbers in hosts.values():
-            threads.submit(ask_host, numbers)
-        reports: dict[int, SourceReport] = {}
-        try:
-            while len(reports) < len(sources):
-                number, report = done.get()
-                reports[number] = report
-                if on_done:
-                    on_done(report)
-        finally:
-            stopped.set()
+        # Daemons, so that a person who interrupts does not wait for the slowest server.
+        for _ in range(min(_THREADS, len(hosts))):
+            threading.Thread(target=ask_hosts, name="collect", daemon=True).start()
+        while len(reports) < len(sources):
+            number, report = done.get()
+            reports[number] = report
+            if on_done:
+                on_done(report)
     return tuple(reports[number] for number in range(len(sources)))
 
 
