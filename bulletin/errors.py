@@ -32,7 +32,9 @@ class Problem:
     hint: str = ""
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.message}" + (f" {self.hint}" if self.hint else "")
+        text = f"{self.place}: {self.message}" + (f" {self.hint}" if self.hint else "")
+        # What is quoted from a file may hold line breaks and signs that a terminal obeys.
+        return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
 
 
 class BulletinError(Exception):

@@ -14,7 +14,7 @@ from typing import Any
 
 from ruamel.yaml.nodes import CollectionNode, MappingNode, Node, ScalarNode, SequenceNode
 
-from bulletin.errors import BulletinError, Place
+from bulletin.errors import BulletinError, FileProblems, Place
 from bulletin.issuefile._write import block, mapping_of
 from bulletin.issuefile._yaml import LINE_BREAK, Document, parse
 from bulletin.model import Candidate, Item, Skipped
@@ -138,14 +138,17 @@ class _Page:
         self.path, self._text = path, text
         self._mark = "\ufeff" if text.startswith("\ufeff") else ""
         body = text.removeprefix("\ufeff")
+        first_break = LINE_BREAK.search(body)
+        self._break = first_break.group() if first_break else "\n"
+        # Whatever comes after the last line ends it; a block of text there gains its own line break.
+        if body and not LINE_BREAK.search(body[-1]):
+            body += self._break
         self._document: Document = parse(body, path)
         self.data: dict[str, Any] = self._document.data
         ends = [match.end() for match in LINE_BREAK.finditer(body)]
         self._lines = [body[a:b] for a, b in zip([0, *ends], [*ends, len(body)], strict=True)]
         if self._lines[-1] == "":
             self._lines.pop()
-        first_break = LINE_BREAK.search(body)
-        self._break = first_break.group() if first_break else "\n"
 
     # ---- finding
 
@@ -293,15 +296,30 @@ class _Page:
                 return self._dash_line(node, at), self._made([*lines, *([""] if spaced else [])], indent)
             last = len(node.value) - 1
             spaced = self._is_spaced(node)
-            return self._entry_end(node, last) + 1, self._made([*([""] if spaced else []), *lines], indent)
+            end = self._past_comments(self._entry_end(node, last) + 1, indent)
+            return end, self._made([*([""] if spaced else []), *lines], indent)
         if node is not None and not (isinstance(node, SequenceNode) and not node.value):
             raise self._unfit(path)
         if key_line >= 0:
             if node is not None:
                 self._unbracket(node)
             column = len(self._lines[key_line]) - len(self._lines[key_line].lstrip(" -"))
-            return key_line + 1, self._made(lines, column + 2)
+            return self._past_comments(key_line + 1, column), self._made(lines, column + 2)
         return self._new_key(path, lines)
+
+    def _past_comments(self, line: int, column: int) -> int:
+        """The line after the comments that follow and stand further in than `column`.
+
+        They are about what stands before them; behind a block of text they would become part of it.
+        """
+        for number in range(line, len(self._lines)):
+            content = self._lines[number].lstrip(" ")
+            if not content.strip():
+                continue
+            if not content.startswith("#") or len(self._lines[number]) - len(content) <= column:
+                break
+            line = number + 1
+        return line
 
     def _is_spaced(self, node: SequenceNode) -> bool:
         """Whether this list keeps a blank line between its entries; a list of one is judged by its indent."""
@@ -331,12 +349,11 @@ class _Page:
         if parent.flow_style:
             raise self._unfit(path[:-1])
         end = self._last_line(value, key.start_mark.line, key.start_mark.column) + 1
+        end = self._past_comments(end, parent.start_mark.column)
         made = [f"{path[-1]}:", *("  " + line if line else line for line in lines)]
         return end, self._made(made, parent.start_mark.column)
 
     def _made(self, lines: Sequence[str], indent: int) -> list[str]:
-        if self._lines and not LINE_BREAK.search(self._lines[-1]):
-            self._lines[-1] += self._break
         return [(" " * indent + line if line else line) + self._break for line in lines]
 
     def _unfit(self, path: Path) -> BulletinError:
@@ -351,7 +368,11 @@ class _Page:
         text = self._mark + "".join(self._lines)
         expected = copy.deepcopy(self.data)
         change(expected)
-        if _without_empty(parse(text, self.path).data) != _without_empty(expected):
+        try:
+            proven = _without_empty(parse(text, self.path).data) == _without_empty(expected)
+        except FileProblems:
+            proven = False
+        if not proven:
             raise BulletinError(
                 f"{self.path} could not be changed without touching what you wrote; it stands as it was.",
                 hint="Write its lists with one entry per line, then try again.",

@@ -25,14 +25,21 @@ _AMBIGUOUS = re.compile(
 )
 
 
+# Markdown's signs for lists, quotations, headings, tables, rules and code.
+_MEANS_SOMETHING = re.compile(r"(?:[-*+#]+|>|\||=+$|-+$|\d+[.)])(?:\s|$)|>|[`~]{3}|[*_-](?:\s*[*_-]){2,}\s*$")
+
+
 def mapping_of(value: Candidate | Item | Skipped | Event | Image) -> dict[str, Any]:
     """The keys of an entry as they would be written, in the schema's order; what is not set is left out."""
     result: dict[str, Any] = {}
     for field in fields(value):
         content = getattr(value, field.name)
-        if content is None or content == () or (content == "" and field.name != "alt"):
+        if content is None or content == field.default:
             continue
-        result[field.name] = _plain(field.name, content)
+        plain = _plain(field.name, content)
+        if plain == "" and content and field.default == "":
+            continue  # only signs that nobody sees
+        result[field.name] = plain
     return result
 
 
@@ -57,14 +64,18 @@ def _line(text: str) -> str:
 def _paragraphs(text: str) -> str:
     """Text as a block a person likes to edit: paragraphs kept, long lines broken where Markdown does not mind."""
     parts = re.split(r"\n[ \t]*\n", _INVISIBLE.sub(" ", text.replace("\r\n", "\n")).strip())
-    return "\n\n".join(_wrapped(part) for part in parts if part.strip()) + "\n"
+    text = "\n\n".join(_wrapped(part) for part in parts if part.strip())
+    return text + "\n" if text else ""
 
 
 def _wrapped(paragraph: str) -> str:
     lines = [line.strip() for line in paragraph.splitlines()]
-    if any(re.match(r"([-*+>#|]|\d+[.)])\s", line) for line in lines):
+    if any(_MEANS_SOMETHING.match(line) for line in lines):
         return "\n".join(line for line in lines if line)
-    return textwrap.fill(" ".join(lines), 100, break_long_words=False, break_on_hyphens=False)
+    whole = " ".join(lines)
+    broken = textwrap.wrap(whole, 100, break_long_words=False, break_on_hyphens=False)
+    # A sign that means something only at the start of a line must not come to stand there.
+    return whole if any(_MEANS_SOMETHING.match(line) for line in broken[1:]) else "\n".join(broken)
 
 
 def block(entry: dict[str, Any]) -> list[str]:

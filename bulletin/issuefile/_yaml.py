@@ -89,7 +89,7 @@ _DEEPEST: Final = 100
 
 
 def _too_deep(text: str) -> int | None:
-    """Where too many brackets are open at once, or nothing. Brackets in ordinary text count too, as they close again."""
+    """Where too many brackets are open at once, or nothing. Brackets in ordinary text count too: they close again."""
     depth = 0
     for bracket in re.finditer(r"[\[\]{}]", text):
         depth = depth + 1 if bracket.group() in "[{" else max(depth - 1, 0)
