@@ -125,8 +125,8 @@ class _Asking:
         return SourceReport(source=source, candidates=candidates, not_modified=not_modified)
 
     def _fetch(self, request: Request) -> tuple[Document, bool]:
-        if request.robots and not self.client.allows_programs(request.url):
-            raise FetchError(request.url, "does not let programs read this page (robots.txt)")
+        if request.robots:
+            self.client.check_robots(request.url)
         kept = self.cache.get(request.url)
         fetched = self.client.get(request.url, validators=kept.validators if kept else None, accept=request.accept)
         if fetched.not_modified and kept:

@@ -12,12 +12,13 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urljoin, urlsplit
 
 from bulletin.guard import FetchError, Limits, Watch, check_address, guarded_adapter
 
 if TYPE_CHECKING:
+    from protego import Protego
     from requests import Response
     from requests.adapters import HTTPAdapter
 
@@ -75,7 +76,7 @@ class Client:
     local_hosts: Sequence[str] = ()
     limits: Limits = field(default_factory=Limits)
     certificates: str | None = None
-    _robots: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    _robots: dict[str, Protego | FetchError] = field(default_factory=dict, repr=False, compare=False)
 
     def get(self, url: str, *, validators: Validators | None = None, accept: str = FEEDS) -> Fetched:
         """The document at `url`. Raises `FetchError` for anything but the document or "not changed".
@@ -89,23 +90,32 @@ class Client:
             finally:
                 adapter.close()
 
-    def allows_programs(self, url: str) -> bool:
-        """Whether the site's `robots.txt` lets this program open the page (F-09). A client asks each site once."""
+    def check_robots(self, url: str) -> None:
+        """Raises `FetchError` unless the site's `robots.txt` lets programs open the page (F-09).
+
+        A client asks each site once. A site that has no `robots.txt` allows everything; one that cannot say, nothing.
+        """
+        check_address(url, self.local_hosts)
         parts = urlsplit(url)
         site = f"{parts.scheme}://{parts.netloc}"
         if site not in self._robots:
             self._robots[site] = self._robots_of(site)
         rules = self._robots[site]
-        return bool(rules.can_fetch(url, self.user_agent))
+        if isinstance(rules, FetchError):
+            about = "" if rules.status is None else "cannot say whether programs may open it: its robots.txt "
+            raise FetchError(url, about + rules.reason, status=rules.status, retry_after=rules.retry_after)
+        if not rules.can_fetch(url, self.user_agent):
+            raise FetchError(url, "does not let programs open this page (robots.txt)")
 
-    def _robots_of(self, site: str) -> Any:
+    def _robots_of(self, site: str) -> Protego | FetchError:
         from protego import Protego
 
         try:
             text = self.get(f"{site}/robots.txt", accept="text/plain, */*;q=0.5").body.decode("utf-8", "replace")
         except FetchError as error:
-            absent = error.status is not None and 400 <= error.status < 500
-            text = "" if absent else "User-agent: *\nDisallow: /"
+            if error.status is None or error.status >= 500:
+                return error
+            text = ""
         return Protego.parse(text)
 
     def _follow(

@@ -181,7 +181,7 @@ def test_f_09_a_list_page_that_keeps_programs_out_is_not_opened(web: Site, tmp_p
     url = web.gives("/news", "<article><a href='/a'>A story</a></article>")
     feed = web.gives("/feed", RSS)
     reports = collect([source("list", url, "listing"), source("feed", feed)], client_for(web), tmp_path)
-    assert reports["list"].failure == "does not let programs read this page (robots.txt)"
+    assert reports["list"].failure == "does not let programs open this page (robots.txt)"
     assert web.asked("/news") == []
     assert reports["feed"].candidates
 

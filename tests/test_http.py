@@ -350,27 +350,41 @@ def test_nothing_of_the_environment_steers_a_fetch(web: Site, monkeypatch: pytes
 # ---------------------------------------------------------------- robots.txt
 
 
+KEPT_OUT = "does not let programs open this page (robots.txt)"
+
+
 @pytest.mark.parametrize(
-    ("status", "rules", "allowed"),
+    ("status", "rules", "reason"),
     [
-        (200, "User-agent: *\nDisallow: /news", False),
-        (200, "User-agent: *\nDisallow: /*/print$\n", True),
-        (200, "User-agent: *\nDisallow: /\nAllow: /news", True),
-        (200, "User-agent: bulletin\nDisallow: /", False),
-        (200, "User-agent: somebody-else\nDisallow: /", True),
-        (404, "", True),
-        (500, "", False),
+        (200, "User-agent: *\nDisallow: /news", KEPT_OUT),
+        (200, "User-agent: *\nDisallow: /*/print$\n", None),
+        (200, "User-agent: *\nDisallow: /*/list$\n", KEPT_OUT),
+        (200, "User-agent: *\nDisallow: /\nAllow: /news", None),
+        (200, "User-agent: bulletin\nDisallow: /", KEPT_OUT),
+        (200, "User-agent: somebody-else\nDisallow: /", None),
+        (404, "", None),
+        (403, "", None),
+        (500, "", "cannot say whether programs may open it: its robots.txt has a fault of its own (500)"),
     ],
 )
-def test_f_09_robots_txt_decides_about_pages(web: Site, status: int, rules: str, allowed: bool) -> None:
+def test_f_09_robots_txt_decides_about_pages(web: Site, status: int, rules: str, reason: str | None) -> None:
     web.gives("/robots.txt", rules, status=status)
     client = client_for(web)
-    assert client.allows_programs(web.base + "/news/list") is allowed
-    client.allows_programs(web.base + "/news/other")
+    for _ in range(2):
+        assert robots_reason(client, web.base + "/news/list") == reason
     assert len(web.asked("/robots.txt")) == 1
 
 
-def test_f_09_no_answer_means_not_allowed() -> None:
+def test_f_09_a_site_that_does_not_answer_is_not_opened() -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         nobody = Site(f"127.0.0.1:{closed.getsockname()[1]}", "http")
-    assert client_for(nobody).allows_programs(nobody.base + "/news") is False
+    assert robots_reason(client_for(nobody), nobody.base + "/news") == "does not accept connections"
+
+
+def robots_reason(client: Client, url: str) -> str | None:
+    """Why robots.txt keeps the page closed; None if it is open."""
+    try:
+        client.check_robots(url)
+    except FetchError as error:
+        return error.reason
+    return None
