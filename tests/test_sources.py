@@ -176,6 +176,17 @@ def test_f_32_an_extract_ends_with_a_sentence_or_else_with_a_word() -> None:
     long = " ".join(["Seven plain words stand in each sentence."] * 20)
     assert extract(long) == " ".join(["Seven plain words stand in each sentence."] * 8)
     assert extract("word " * 100) == " ".join(["word"] * 60) + "…"
+    assert len(extract("x" * 5000)) < 700
+
+
+def test_no_text_is_longer_than_its_place() -> None:
+    long = "words " * 20_000
+    item = {"title": long, "url": "/a", "content_html": f'<img src="/p" alt="{long}">{"y" * 90_000}'}
+    too_long = {"title": "A link without end", "url": "/" + "a" * 3000}
+    body = json.dumps({"version": "https://jsonfeed.org/version/1.1", "items": [item, too_long]})
+    (found,) = feed.read(document(body), spec())
+    assert found.title.endswith("words…")
+    assert all(len(text or "") < 700 for text in (found.title, found.summary, found.image_alt))
 
 
 def test_pictures_come_with_the_words_the_source_gives_them() -> None:

@@ -9,6 +9,9 @@ from typing import Final
 from urllib.parse import urljoin, urlsplit
 
 EXTRACT_WORDS: Final = 60
+_EXTRACT_LETTERS: Final = 600
+_LINE_LETTERS: Final = 250
+_LINK_LETTERS: Final = 2_000
 LONGEST: Final = 100_000
 """Characters of one text that are looked at; what is cut off is never shown anyway."""
 _BLOCK: Final = re.compile(
@@ -54,7 +57,7 @@ GOVERNMENT_PREFIXES: Final = (
     "Written statement to Parliament",
 )
 """Document types that GOV.UK feeds put before a headline; they say nothing in a bulletin."""
-_PREFIX: Final = re.compile(rf"(?:{'|'.join(map(re.escape, GOVERNMENT_PREFIXES))}): +(?=\S)", re.IGNORECASE)
+_PREFIX: Final = re.compile(rf"\A(?:{'|'.join(map(re.escape, GOVERNMENT_PREFIXES))}): +(?=\S)", re.IGNORECASE)
 
 
 def plain(markup: str) -> str:
@@ -76,8 +79,18 @@ def _visible(text: str) -> str:
 
 def headline(markup: str) -> str:
     """A headline as words, without the document type that GOV.UK puts before it."""
-    text = plain(markup)
-    return _PREFIX.sub("", text, count=1) if _PREFIX.match(text) else text
+    return line(_PREFIX.sub("", plain(markup), count=1))
+
+
+def line(text: str) -> str:
+    """A text that stands on one line, cut at a word if it is longer than any headline or description should be."""
+    return _cut(text, _LINE_LETTERS)
+
+
+def _cut(text: str, letters: int) -> str:
+    if len(text) <= letters:
+        return text
+    return text[:letters].rpartition(" ")[0].rstrip(",;:–-") + "…" if " " in text[:letters] else text[:letters] + "…"
 
 
 def extract(text: str, words: int = EXTRACT_WORDS) -> str:
@@ -85,7 +98,7 @@ def extract(text: str, words: int = EXTRACT_WORDS) -> str:
 
     A first sentence longer than that is cut at a word, with an ellipsis.
     """
-    parts = text.split()
+    parts = _cut(text, _EXTRACT_LETTERS).split()
     if len(parts) <= words:
         return _as_markdown(" ".join(parts))
     ends = [at for at in range(words // 3, words) if re.search(r"[.!?][\"'”’)]?\Z", parts[at])]
@@ -108,7 +121,7 @@ def _escaped(sign: str) -> str:
 def web_link(link: str, base: str) -> str | None:
     """A link as an absolute http or https address; None for anything else, such as `javascript:` (F-24, F-31)."""
     link = "".join(re.split("[\t\r\n]", link.strip()))
-    if not link or _visible(link) != link or re.search(r"[\s<>\"\\]", link):
+    if not link or len(link) > _LINK_LETTERS or _visible(link) != link or re.search(r"[\s<>\"\\]", link):
         return None
     try:
         whole = urljoin(base, link)

@@ -13,7 +13,7 @@ from bulletin.http import FEEDS
 from bulletin.model import Candidate
 from bulletin.sources._dates import day
 from bulletin.sources._source import Document, Request, Spec, UnreadableError
-from bulletin.sources._text import LONGEST, extract, headline, plain, web_link
+from bulletin.sources._text import LONGEST, extract, headline, line, plain, web_link
 
 _NOT_A_FEED: Final = "is not a feed that can be read"
 
@@ -86,7 +86,7 @@ def _picture_in_text(entry: _Entry) -> tuple[str | None, str | None]:
         if "<img" in markup:
             for node in LexborHTMLParser(markup[:LONGEST]).css("img[src][alt]"):
                 image = web_link(node.attributes.get("src") or "", entry.link)
-                alt = plain(node.attributes.get("alt") or "")
+                alt = line(plain(node.attributes.get("alt") or ""))
                 if image and alt:
                     return image, alt
     return None, None

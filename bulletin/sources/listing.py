@@ -13,7 +13,7 @@ from bulletin.http import PAGES
 from bulletin.model import Candidate, Event
 from bulletin.sources._dates import day, event_of
 from bulletin.sources._source import Document, Request, Spec, UnreadableError
-from bulletin.sources._text import decoded, extract, headline, plain, web_link
+from bulletin.sources._text import decoded, extract, headline, line, plain, web_link
 
 USUAL_SELECTORS: Final[Mapping[str, str]] = {"entry": "article", "link": "a[href]", "date": "time"}
 """Used where the settings name none. Without `title` the words of the link are the headline."""
@@ -71,7 +71,7 @@ def _candidates(document: Document, spec: Spec) -> Iterator[Candidate]:
 
 
 def _event(entry: Any, selectors: Mapping[str, str], zone: dt.tzinfo) -> Event | None:
-    place = plain(_words(_first(entry, selectors, "place"))) or None
+    place = line(plain(_words(_first(entry, selectors, "place")))) or None
     starts, ends = (_date(_first(entry, selectors, part)) for part in ("starts", "ends"))
     return event_of(starts, ends, zone, place=place)
 

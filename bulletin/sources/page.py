@@ -17,7 +17,7 @@ from bulletin.http import PAGES
 from bulletin.model import Candidate, Event
 from bulletin.sources._dates import day, event_of
 from bulletin.sources._source import Document, Request, Spec, UnreadableError
-from bulletin.sources._text import decoded, extract, headline, plain, web_link
+from bulletin.sources._text import decoded, extract, headline, line, plain, web_link
 
 _ARTICLES: Final = ("Article", "NewsArticle", "BlogPosting", "Report", "ScholarlyArticle", "TechArticle")
 _DATES: Final = (
@@ -74,7 +74,7 @@ def _candidate(document: Document, spec: Spec) -> Candidate:
         published=next((found for found in days if found), None),
         summary=extract(plain(summary or page.words("main p, article p"))),
         image=image,
-        image_alt=plain(page.meta("og:image:alt", "twitter:image:alt")) or None if image else None,
+        image_alt=line(plain(page.meta("og:image:alt", "twitter:image:alt"))) or None if image else None,
         event=_event(event, document.url, spec.zone),
     )
 
@@ -150,7 +150,7 @@ def _image(thing: dict[str, Any]) -> str:
 def _site(page: _Page, about: dict[str, Any], url: str) -> str:
     publisher = about.get("publisher")
     named = page.meta("og:site_name") or (_string(publisher, "name") if isinstance(publisher, dict) else "")
-    return plain(named) or (urlsplit(url).hostname or "").removeprefix("www.")
+    return line(plain(named)) or (urlsplit(url).hostname or "").removeprefix("www.")
 
 
 def _canonical(page: _Page, url: str) -> str:
@@ -174,7 +174,7 @@ def _event(thing: dict[str, Any], url: str, zone: dt.tzinfo) -> Event | None:
         _string(thing, "startDate"),
         _string(thing, "endDate"),
         zone,
-        place=plain(where) or None if isinstance(where, str) else None,
+        place=line(plain(where)) or None if isinstance(where, str) else None,
         booking=web_link(_offer(thing), url),
     )
 
