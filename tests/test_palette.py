@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import colorsys
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -56,3 +58,16 @@ def test_a_pale_brand_keeps_its_masthead_and_gets_darker_links() -> None:
     light = palette.light(Brand(colour="#ffd400"))
     assert (light.masthead, light.on_masthead) == ("#ffd400", "#000000")
     assert contrast(light.link, "#ffffff") >= TEXT_CONTRAST
+
+
+def test_the_default_brand_survives_a_simple_inversion_of_lightness() -> None:
+    """What mail programs do that know no dark palette."""
+    for name, (text, surface) in pairs(palette.light(Brand())).items():
+        assert contrast(inverted(text), inverted(surface)) >= TEXT_CONTRAST, name
+
+
+def inverted(colour: str) -> str:
+    red, green, blue = (int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))
+    hue, lightness, saturation = colorsys.rgb_to_hls(red, green, blue)
+    parts = colorsys.hls_to_rgb(hue, 1 - lightness, saturation)
+    return "#" + "".join(f"{round(255 * part):02x}" for part in parts)

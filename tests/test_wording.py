@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from bulletin.editions import make_edition
 from bulletin.model import EditionEvent
+from bulletin.publication import open_publication
 from bulletin.render import wording
 
+PUBLICATION = open_publication(Path(__file__).resolve().parent.parent, {})
 LONDON = ZoneInfo("Europe/London")
 
 
@@ -63,6 +68,19 @@ def test_readers_only(title: str, said: str) -> None:
 )
 def test_issue_label(title: str, said: str) -> None:
     assert wording.issue_label(title, "VKPP Bulletin") == said
+
+
+def test_c03_links_of_events_are_told_apart() -> None:
+    edition = make_edition(PUBLICATION.read_issue("2024-05").issue, PUBLICATION.config, {})
+    (story, *_) = (item for item in edition.items if item.event)
+    times = ("2024-06-12T11:00", "2024-06-12T14:00", "2024-06-12T14:00", "2024-06-13T11:00")
+    stories = tuple(
+        dataclasses.replace(story, id=f"event-{number}", title=f"Talk {number}", event=event(starts))
+        for number, starts in enumerate(times)
+    )
+    edition = dataclasses.replace(edition, sections=(dataclasses.replace(edition.sections[0], items=stories),))
+    names = [wording.occasion(item, edition) for item in stories]
+    assert names == ["12 June at 11am", "“Talk 1”", "“Talk 2”", "13 June"]
 
 
 def test_credit_leaves_out_what_is_unknown() -> None:

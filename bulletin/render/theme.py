@@ -88,7 +88,6 @@ def _environment(template_dirs: tuple[Path, ...], escape: bool) -> Environment:
         "day": wording.day,
         "html": markdown.to_html,
         "plain": markdown.to_text,
-        "short_day": wording.short_day,
         "weekday": wording.weekday,
         "when": wording.when,
         "wrapped": _wrapped,
@@ -96,6 +95,7 @@ def _environment(template_dirs: tuple[Path, ...], escape: bool) -> Environment:
     environment.globals |= {
         "credit": wording.credit,
         "issue_label": wording.issue_label,
+        "occasion": wording.occasion,
         "readers_only": wording.readers_only,
     }
     return environment

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
-from bulletin.model import EditionEvent
+from bulletin.model import Edition, EditionEvent, EditionItem
 
 _MONTHS = (
     "January", "February", "March", "April", "May", "June",
@@ -16,11 +16,6 @@ _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Su
 def day(date: dt.date) -> str:
     """A date: 8 May 2024. Does not depend on the machine's locale."""
     return f"{date.day} {_MONTHS[date.month - 1]} {date.year}"
-
-
-def short_day(date: dt.date) -> str:
-    """A date whose year goes without saying: 8 May."""
-    return f"{date.day} {_MONTHS[date.month - 1]}"
 
 
 def weekday(date: dt.date) -> str:
@@ -71,3 +66,19 @@ def issue_label(title: str, masthead: str) -> str:
     """What an issue's title says beyond the masthead above it: "May 2024" of "VKPP Bulletin, May 2024"."""
     rest = title[len(masthead) :] if title.casefold().startswith(masthead.casefold()) else title
     return rest.lstrip(" ,:;-–—") or title
+
+
+def occasion(item: EditionItem, edition: Edition) -> str:
+    """An event in a link's words: 24 September; with more where another event would be called the same (C-03)."""
+    if item.event is None:
+        return item.title
+    day_only, with_time = _names(item.event)
+    others = [_names(other.event) for other in edition.items if other.event and other.id != item.id]
+    if day_only not in {name for name, _ in others}:
+        return day_only
+    return with_time if with_time not in {name for _, name in others} else f"“{item.title}”"
+
+
+def _names(event: EditionEvent) -> tuple[str, str]:
+    date = f"{event.starts.day} {_MONTHS[event.starts.month - 1]}"
+    return date, f"{date} at {clock(event.starts)}"
