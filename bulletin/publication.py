@@ -6,6 +6,7 @@ import os
 import secrets
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -161,15 +162,14 @@ class Publication:
                 )
             return given.encode()
         path = self.state_dir / "secret"
-        try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            return path.read_bytes().strip()
-        with os.fdopen(descriptor, "wb") as file:
-            key = secrets.token_urlsafe(32).encode()
-            file.write(key)
-            file.flush()
-            os.fsync(file.fileno())
+        if not path.exists():
+            _write_if_missing(path, secrets.token_urlsafe(32).encode())
+        key = path.read_bytes().strip()
+        if len(key) < 32:
+            raise BulletinError(
+                f"{self.shown(path)} does not hold a whole key.",
+                hint="Put it back from a copy. Without one delete it; links in mails already sent then stop working.",
+            )
         return key
 
 
@@ -210,6 +210,20 @@ def write_atomically(path: Path, data: bytes, *, mode: int | None = None) -> Non
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def _write_if_missing(path: Path, data: bytes) -> None:
+    """Write a private file unless there is one; of several at once the first wins, and nobody sees half of it."""
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):
+            os.link(name, path)
+    finally:
+        Path(name).unlink()
 
 
 def read_text(path: Path, shown: str) -> str:

@@ -1,0 +1,226 @@
+"""The settings: all problems at once, each at its line with a remedy, and no secrets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bulletin import config
+from bulletin.errors import FileProblems, Problem
+
+GOOD = """\
+name = "Sample Bulletin"
+
+[organisation]
+name = "Sample Programme"
+postal_address = "1 Example Street, Exampleton EX1 1EX"
+
+[sender]
+name = "Sample Bulletin"
+address = "bulletin@example.org"
+
+[web]
+archive_url = "https://bulletin.example.org"
+
+[[sections]]
+id = "news"
+title = "News"
+
+[[topics]]
+id = "stalking"
+title = "Stalking and harassment"
+
+[[audiences]]
+id = "forces"
+title = "Police forces"
+domains = ["force.example.org"]
+
+[[sources]]
+id = "home-office"
+title = "Home Office"
+url = "https://www.example.org/feed"
+section = "news"
+"""
+
+
+def read(folder: Path, text: str, name: str = "bulletin.toml") -> config.Config:
+    path = folder / name
+    path.write_text(text, "utf-8")
+    return config.read(path)
+
+
+def problems(folder: Path, text: str) -> tuple[Problem, ...]:
+    with pytest.raises(FileProblems) as caught:
+        read(folder, text)
+    return caught.value.problems
+
+
+BAD = [
+    ("a misspelt key", ('name = "Sample Bulletin"', 'nmae = "Sample Bulletin"'), 1, "there is no key", '"name"?'),
+    ("a misspelt table", ("[sender]", "[sendr]"), 7, 'there is no key "sendr" here.', 'Did you mean "sender"?'),
+    (
+        "a key of another table",
+        ('address = "bulletin', 'adress = "bulletin'),
+        9,
+        'there is no key "adress" here.',
+        'Did you mean "address"?',
+    ),
+    ("text without quotes", ('"Sample Programme"', "Sample Programme"), 4, "this line cannot be read", "quotes"),
+    (
+        "no mail address",
+        ("bulletin@example.org", "bulletin at example.org"),
+        9,
+        '"bulletin at example.org" is not a mail address.',
+        "Write it as name@example.org.",
+    ),
+    (
+        "a line break in the sender's name (M-10)",
+        ('[sender]\nname = "Sample Bulletin"', '[sender]\nname = "Sample\\r\\nBcc: all@example.org"'),
+        8,
+        '"name" must be a single line.',
+        "Write it on one line.",
+    ),
+    (
+        "no web address",
+        ('"https://bulletin.example.org"', '"bulletin.example.org"'),
+        12,
+        "is not a web address.",
+        "https://",
+    ),
+    (
+        "two sections with one id",
+        ("[[topics]]", '[[sections]]\nid = "news"\ntitle = "Old"\n\n[[topics]]'),
+        19,
+        "two",
+        "",
+    ),
+    (
+        "an id with a space",
+        ('id = "stalking"', 'id = "Stalking orders"'),
+        19,
+        '"Stalking orders" cannot be an id.',
+        "Use small letters, digits and hyphens.",
+    ),
+    (
+        "a whole suffix as an audience's domain (S-26)",
+        ('["force.example.org"]', '["*.example.org"]'),
+        25,
+        '"*.example.org" is not an exact mail domain.',
+        "Write each domain in full",
+    ),
+    (
+        "everyone as an audience of its own",
+        ('id = "forces"', 'id = "everyone"'),
+        23,
+        'there are two audiences with the id "everyone".',
+        "Change one of them.",
+    ),
+    (
+        "a source for a section that does not exist",
+        ('section = "news"', 'section = "newz"'),
+        31,
+        'there is no section "newz".',
+        'Did you mean "news"?',
+    ),
+    (
+        "a time zone that does not exist",
+        ('name = "Sample Bulletin"\n\n', 'name = "Sample Bulletin"\ntimezone = "Europe/Londn"\n'),
+        2,
+        'there is no time zone "Europe/Londn".',
+        "Europe/London",
+    ),
+    (
+        "a colour by name",
+        ("[[sections]]", '[brand]\ncolour = "blue"\n\n[[sections]]'),
+        15,
+        '"blue" is not a colour.',
+        "Write # and six digits, such as #1d3557.",
+    ),
+    (
+        "fonts that would leave their place in a style",
+        ("[[sections]]", '[brand]\nfont = "Arial; } body { display: none"\n\n[[sections]]'),
+        15,
+        "this font list holds a sign that cannot stand in a style.",
+        "Use single quotes and commas only.",
+    ),
+    (
+        "a number as text",
+        ("[[sections]]", '[collecting]\ndays = "many"\n\n[[sections]]'),
+        15,
+        '"days" "many" should be a whole number',
+        "",
+    ),
+    (
+        "a secret (Z-23)",
+        ('address = "bulletin@example.org"', 'address = "bulletin@example.org"\npassword = "hunter2"'),
+        10,
+        'there is no key "password" here.',
+        "",
+    ),
+]
+
+
+@pytest.mark.parametrize(("change", "line", "message", "remedy"), [pytest.param(*rest, id=name) for name, *rest in BAD])
+def test_bad_settings_are_told_at_their_line_with_a_remedy(
+    tmp_path: Path, change: tuple[str, str], line: int, message: str, remedy: str
+) -> None:
+    assert change[0] in GOOD
+    told = [problem for problem in problems(tmp_path, GOOD.replace(*change, 1)) if message in problem.message]
+    assert [problem.place.line for problem in told] == [line]
+    assert remedy in told[0].hint
+    assert told[0].place.path == "bulletin.toml"
+
+
+def test_all_problems_are_told_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
+    bad = (
+        GOOD.replace("postal_address", "postaladdress").replace('title = "News"', "title = 7").replace("url =", "uri =")
+    )
+    told = problems(tmp_path, bad)
+    assert [problem.place.line for problem in told] == sorted(problem.place.line for problem in told)
+    said = " ".join(str(problem) for problem in told)
+    for part in ('Did you mean "postal_address"?', '"postal_address" is missing.', '"title" "7" should be text'):
+        assert part in said
+    assert 'Did you mean "url"?' in said
+
+
+def test_a_secret_never_stands_in_the_error(tmp_path: Path) -> None:
+    """Z-23: secrets come from the environment; one in the file is refused, and not repeated."""
+    bad = GOOD.replace('address = "bulletin@example.org"', 'address = "bulletin@example.org"\npassword = "hunter2"')
+    assert "hunter2" not in " ".join(str(problem) for problem in problems(tmp_path, bad))
+
+
+@pytest.mark.parametrize("text", [b'name = "\xff"', b"\xff\xfe n\x00a\x00"])
+def test_a_file_that_is_not_utf8_is_told_so(tmp_path: Path, text: bytes) -> None:
+    path = tmp_path / "bulletin.toml"
+    path.write_bytes(text)
+    with pytest.raises(FileProblems) as caught:
+        config.read(path)
+    assert "this file is not UTF-8 text" in str(caught.value)
+
+
+def test_an_empty_file_says_what_is_missing_and_what_it_is_for(tmp_path: Path) -> None:
+    said = [str(problem) for problem in problems(tmp_path, "")]
+    assert 'bulletin.toml:1:1: "name" is missing. Name of the publication.' in said
+    assert len(said) == 4
+
+
+def test_good_settings_with_their_defaults(tmp_path: Path) -> None:
+    found = read(tmp_path, "\ufeff" + GOOD)
+    assert (found.language, found.timezone, found.sending.provider) == ("en-GB", "Europe/London", "outbox")
+    assert found.archive_url == found.service_url == "https://bulletin.example.org/"
+    assert found.vocabulary.sections == ("news",)
+    assert (found.section_title("news"), found.section_title("have-your-say")) == ("News", "Have your say")
+
+
+def test_settings_may_live_in_a_pyproject_file(tmp_path: Path) -> None:
+    tables = (
+        GOOD.replace("[[", "[[tool.bulletin.")
+        .replace("\n[", "\n[tool.bulletin.")
+        .replace("[tool.bulletin.[tool.bulletin.", "[[tool.bulletin.")
+    )
+    text = '[project]\nname = "other"\n\n[tool.bulletin]\n' + tables
+    assert read(tmp_path, text, "pyproject.toml").name == "Sample Bulletin"
+    with pytest.raises(FileProblems) as caught:
+        read(tmp_path, text.replace("archive_url", "archiv_url"), "pyproject.toml")
+    assert caught.value.problems[-1].place.line == 16

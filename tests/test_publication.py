@@ -1,0 +1,196 @@
+"""A publication on disk: whole files only, no edit lost, and a secret that only its owner reads."""
+
+from __future__ import annotations
+
+import os
+import stat
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from test_config import GOOD
+
+from bulletin import issuefile
+from bulletin.errors import BulletinError
+from bulletin.model import Candidate
+from bulletin.publication import Publication, open_publication, write_atomically
+
+ISSUE = """\
+schema: 1
+id: 2024-05
+title: Sample Bulletin, May 2024
+date: 2024-05-30
+# An editor's comment.
+inbox:
+"""
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Publication:
+    (tmp_path / "bulletin.toml").write_text(GOOD, "utf-8")
+    (tmp_path / "issues" / "2024-05").mkdir(parents=True)
+    (tmp_path / "issues" / "2024-05" / "issue.yaml").write_text(ISSUE, "utf-8")
+    return open_publication(tmp_path, {})
+
+
+def adding(url: str, meanwhile: Callable[[], None] = lambda: None) -> Callable[[str, str], str]:
+    def edit(text: str, path: str) -> str:
+        meanwhile()
+        return issuefile.add_candidates(text, path, [Candidate(title="Offered", url=url)])
+
+    return edit
+
+
+# ---------------------------------------------------------------- finding
+
+
+def test_a_publication_is_found_from_any_folder_inside_it(home: Publication) -> None:
+    assert open_publication(home.issue_dir("2024-05"), {}).root == home.root
+
+
+def test_without_a_publication_the_way_to_one_is_told(tmp_path: Path) -> None:
+    with pytest.raises(BulletinError) as caught:
+        open_publication(tmp_path, {})
+    assert str(caught.value) == (
+        f"there is no publication in {tmp_path}. Make one with: bulletin init my-bulletin. Or go to its folder first."
+    )
+
+
+def test_an_issue_that_is_not_there_is_told_with_those_that_are(home: Publication) -> None:
+    with pytest.raises(BulletinError) as caught:
+        home.read_issue("2024-06")
+    assert str(caught.value) == ('there is no issue "2024-06". Known: 2024-05. To start it: bulletin new 2024-06')
+
+
+def test_an_issue_that_is_not_utf8_is_told_with_its_line(home: Publication) -> None:
+    home.issue_path("2024-05").write_bytes(ISSUE.encode() + b"# caf\xe9\n")
+    with pytest.raises(BulletinError) as caught:
+        home.read_issue("2024-05")
+    assert str(caught.value) == (
+        'issues/2024-05/issue.yaml:7: this file is not UTF-8 text. Save it again with the encoding "UTF-8".'
+    )
+
+
+# ---------------------------------------------------------------- writing
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "file.txt"
+    write_atomically(path, b"old")
+    os.chmod(path, 0o640)
+    write_atomically(path, b"new")
+    assert path.read_bytes() == b"new"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    with pytest.raises(TypeError):
+        write_atomically(path, "not bytes")  # type: ignore[arg-type]
+    assert path.read_bytes() == b"new"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_reader_never_sees_half_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "file.txt"
+    whole = {bytes([65 + number]) * 200_000 for number in range(4)}
+    write_atomically(path, b"A" * 200_000)
+    done = threading.Event()
+    seen: set[bytes] = set()
+
+    def watch() -> None:
+        while not done.is_set():
+            seen.add(path.read_bytes())
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    for _ in range(10):
+        for content in sorted(whole):
+            write_atomically(path, content)
+    done.set()
+    watcher.join()
+    assert seen <= whole
+
+
+def test_an_edit_keeps_what_the_editor_saved_meanwhile(home: Publication) -> None:
+    path = home.issue_path("2024-05")
+    saves = iter(["# Saved meanwhile, once.\n", "# And once more.\n"])
+
+    def save() -> None:
+        path.write_text(next(saves, "") + path.read_text("utf-8"), "utf-8")
+
+    assert home.edit_issue("2024-05", adding("https://www.example.org/a", save))
+    after = path.read_text("utf-8")
+    assert after.startswith("# And once more.\n# Saved meanwhile, once.\nschema: 1\n")
+    assert [entry.url for entry in home.read_issue("2024-05").issue.inbox] == ["https://www.example.org/a"]
+
+
+def test_an_edit_that_changes_nothing_writes_nothing(home: Publication) -> None:
+    before = home.issue_path("2024-05").stat()
+    assert not home.edit_issue("2024-05", lambda text, path: text)
+    after = home.issue_path("2024-05").stat()
+    assert (after.st_mtime_ns, after.st_ino) == (before.st_mtime_ns, before.st_ino)
+
+
+def test_an_edit_gives_way_to_a_file_that_keeps_changing(home: Publication) -> None:
+    path = home.issue_path("2024-05")
+
+    def save() -> None:
+        path.write_text(path.read_text("utf-8") + "# more\n", "utf-8")
+
+    with pytest.raises(BulletinError, match="keeps changing while it is being edited"):
+        home.edit_issue("2024-05", adding("https://www.example.org/a", save))
+    assert "www.example.org" not in path.read_text("utf-8")
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_line_ends_on_disk_stay_as_they_are(home: Publication, end: str) -> None:
+    path = home.issue_path("2024-05")
+    path.write_bytes(ISSUE.replace("\n", end).encode())
+    home.edit_issue("2024-05", adding("https://www.example.org/a"))
+    assert path.read_bytes().count(b"\r\n") == (path.read_bytes().count(b"\n") if end == "\r\n" else 0)
+
+
+# ---------------------------------------------------------------- secret
+
+
+def test_the_secret_is_made_once_and_only_its_owner_reads_it(home: Publication) -> None:
+    """Z-23."""
+    secret = home.secret()
+    path = home.state_dir / "secret"
+    assert len(secret) >= 32
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(home.state_dir.stat().st_mode) == 0o700
+    assert open_publication(home.root, {}).secret() == secret
+
+
+def test_many_first_users_agree_on_one_secret(home: Publication) -> None:
+    start = threading.Barrier(8)
+    found: list[bytes] = []
+
+    def ask() -> None:
+        start.wait()
+        found.append(home.secret())
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(found)) == 1
+    assert len(found[0]) >= 32
+
+
+def test_a_damaged_secret_is_not_used(home: Publication) -> None:
+    (home.state_dir / "secret").write_bytes(b"")
+    with pytest.raises(BulletinError, match=r"\.bulletin/secret does not hold a whole key\."):
+        home.secret()
+
+
+def test_a_secret_from_the_environment_comes_first_unless_it_is_too_short(home: Publication) -> None:
+    assert open_publication(home.root, {"BULLETIN_SECRET": "s" * 40}).secret() == b"s" * 40
+    with pytest.raises(BulletinError) as caught:
+        open_publication(home.root, {"BULLETIN_SECRET": "short"}).secret()
+    assert "short." not in str(caught.value).split()
+    assert "Use at least 32 random characters." in str(caught.value)
+
+
+def test_the_settings_of_the_environment_are_not_shown(home: Publication) -> None:
+    assert "hunter2" not in repr(open_publication(home.root, {"BULLETIN_SMTP_PASSWORD": "hunter2"}))
