@@ -175,27 +175,29 @@ def _outside(candidate: Candidate, first: dt.date, last: dt.date) -> str | None:
     return f"published {_day(candidate.published)}, {when} {_day(boundary)}"
 
 
-def _keys(candidate: Candidate) -> tuple[str, ...]:
-    """By which a story is known again in another source: its address, and its headline if that tells enough."""
-    words = re.findall(r"\w+", candidate.title.casefold())
-    address = same_story_key(candidate.url)
-    return (address, " ".join(words)) if len(words) >= _TELLING_WORDS else (address,)
+def _headline_key(title: str) -> str:
+    """What two spellings of a headline have in common; empty if it is too short to tell one story from another."""
+    words = re.findall(r"\w+", title.casefold())
+    return " ".join(words) if len(words) >= _TELLING_WORDS else ""
 
 
 def _stories(offers: Iterable[_Offer]) -> list[_Story]:
     """What is offered, each story once. What the editor has plays no part, so that the next run groups the same way."""
     stories: list[_Story] = []
-    by_key: dict[str, _Story] = {}
+    by_address: dict[str, _Story] = {}
+    by_headline: dict[str, _Story] = {}
     for candidate, source in offers:
-        keys = _keys(candidate)
-        same = (by_key[key] for key in keys if key in by_key)
-        story = next((known for known in same if known.is_told_by(candidate, source)), None)
+        address, headline = same_story_key(candidate.url), _headline_key(candidate.title)
+        story = by_address.get(address)
+        if story is None:
+            near = by_headline.get(headline)
+            story = near if near and headline and near.is_told_by(candidate, source) else None
         if story is None:
             story = _Story([])
             stories.append(story)
         story.tellings.append((candidate, source))
-        for key in keys:
-            by_key.setdefault(key, story)
+        by_address[address] = story
+        by_headline.setdefault(headline, story)
     return stories
 
 
@@ -220,12 +222,10 @@ class _Story:
         return self.tellings[0][1]
 
     def is_told_by(self, other: Candidate, source: SourceSetting) -> bool:
-        """Whether `other`, of which address or headline is the same, is this story.
+        """Whether `other`, which has the same headline and another address, is this story.
 
-        A headline alone may come back: it counts only in another source and within a few days.
+        A headline may come back: it counts only in another source and within a few days.
         """
-        if same_story_key(other.url) == same_story_key(self.candidate.url):
-            return True
         mine, its = self.candidate.published, other.published
         near = mine is None or its is None or abs(mine - its) <= _SAME_HEADLINE
         return near and source.id != self.source.id

@@ -240,7 +240,7 @@ OFFERS = st.lists(
 
 
 @given(first=OFFERS, second=OFFERS)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_choosing_again_finds_nothing_new(first: list[Candidate], second: list[Candidate]) -> None:
     once = select((HOME_OFFICE, first), (CHIEFS, second))
     keys = [same_story_key(candidate.url) for candidate in once.new]

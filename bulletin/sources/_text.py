@@ -109,7 +109,7 @@ def extract(text: str, words: int = EXTRACT_WORDS) -> str:
 
 def _as_markdown(text: str) -> str:
     text = re.sub(r"([\\`*\[\]<])", r"\\\1", text)
-    text = re.sub(r"(?<!\w)_|_(?!\w)", r"\\_", text)
+    text = re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", text)
     text = re.sub(r"&(?=#?\w+;)", r"\\&", text)
     return re.sub(r"\A([#>+=~|-]|\d{1,9}(?=[.)]))", lambda sign: _escaped(sign[0]), text)
 
