@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -72,7 +73,7 @@ def mail_server(
 
     def authenticate(_server: Any, _session: Any, _envelope: Any, _mechanism: str, data: Any) -> AuthResult:
         assert isinstance(data, LoginPassword)
-        return AuthResult(success=(data.login, data.password) == (b"bulletin", b"let me in"))
+        return AuthResult(success=(data.login, data.password) == (b"bulletin", b"let me in"), handled=False)
 
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -85,13 +86,16 @@ def mail_server(
         ssl_context=tls if implicit else None,
         tls_context=None if implicit else tls,
         require_starttls=bool(tls) and not implicit,
-        auth_required=login,
+        auth_required=login and not implicit,
         auth_require_tls=not implicit,
         authenticator=authenticate if login else None,
         decode_data=False,
     )
-    controller.start()
-    try:
-        yield server
-    finally:
-        controller.stop()
+    with warnings.catch_warnings():
+        # aiosmtpd warns about an attribute of its own; as an error that would hang the server.
+        warnings.filterwarnings("ignore", message="Session.login_data")
+        controller.start()
+        try:
+            yield server
+        finally:
+            controller.stop()

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from requests import Session
 
 CONNECT_TIMEOUT_S = 10.0
-READ_TIMEOUT_S = 60.0
 _LARGEST_ANSWER = 1_000_000
 
 
@@ -78,8 +77,11 @@ def refuse_clear_text(url: str) -> None:
         raise BulletinError(f"{url} would carry a secret key in clear text.", hint="Use an address with https://.")
 
 
-def post(client: Session, request: HttpRequest) -> HttpResponse | NotSent | NoAnswer:
-    """Send one request and read its answer. Redirects are not followed: they would carry the key elsewhere."""
+def post(client: Session, request: HttpRequest, *, timeout: float) -> HttpResponse | NotSent | NoAnswer:
+    """Send one request and read its answer, waiting `timeout` seconds for it at most.
+
+    Redirects are not followed: they would carry the key elsewhere.
+    """
     import requests
     from urllib3.exceptions import NewConnectionError
 
@@ -88,7 +90,7 @@ def post(client: Session, request: HttpRequest) -> HttpResponse | NotSent | NoAn
             request.url,
             files=[(name, (None, value)) for name, value in request.fields],
             auth=(request.user, request.secret),
-            timeout=(CONNECT_TIMEOUT_S, READ_TIMEOUT_S),
+            timeout=(CONNECT_TIMEOUT_S, timeout),
             allow_redirects=False,
             stream=True,
         ) as answer:

@@ -29,8 +29,11 @@ KEY_VARIABLE = "BULLETIN_MAILGUN_KEY"
 _ENDPOINTS = {"eu": "https://api.eu.mailgun.net", "us": "https://api.mailgun.net"}
 _WAIT_S = 30.0
 
-_ITS_VARIABLES = re.compile(r"%(?=recipient|unsubscribe|mailing_list_unsubscribe|tag_unsubscribe)", re.IGNORECASE)
+_ITS_VARIABLES = re.compile(r"%(?=recipient|unsubscribe|mailing_list_unsubscribe|tag_unsubscribe)(.)", re.IGNORECASE)
 """What Mailgun would fill in; in the words of an issue it must stay what was written."""
+
+_LITERALS = {f"percent_{letter}": f"%{letter}" for letter in "rumtRUMT"}
+"""Variables for the first two signs of such words: Mailgun then sees a name it does not know in what is left."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +48,8 @@ class Settings:
     """Where the domain was set up: eu or us."""
     require_tls: bool = False
     """Whether mail goes only to servers that take it over a protected connection."""
+    timeout: float = 60.0
+    """Seconds to wait for Mailgun's answer."""
     endpoint: str | None = None
     """Another web address in place of Mailgun's own, to try things out on this machine."""
 
@@ -64,7 +69,7 @@ def open(surroundings: Surroundings) -> Iterator[Session]:
     with requests.Session() as client:
         # Proxy settings and .netrc of the machine must not change where the key goes.
         client.trust_env = False
-        yield Session(Mailgun(settings, key), lambda request: _http.post(client, request))
+        yield Session(Mailgun(settings, key), lambda request: _http.post(client, request, timeout=settings.timeout))
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,15 +194,15 @@ def _values(letter: Letter) -> dict[str, str]:
     """Mailgun puts values in as they are, so a value for HTML is a value of its own."""
     personal = {name: letter.personal[name] for name in PERSONAL_FIELDS}
     for_html = {f"{name}_html": html.escape(value) for name, value in personal.items()}
-    return {"key": letter.key, "percent": "%", **personal, **for_html}
+    return {"key": letter.key, **_LITERALS, **personal, **for_html}
 
 
 def _with_variables(content: str, markers: Mapping[str, str], *, in_html: bool = False) -> str:
-    content = _ITS_VARIABLES.sub("&#37;", content) if in_html else _neutral(content)
+    content = _ITS_VARIABLES.sub(r"&#37;\1", content) if in_html else _neutral(content)
     for name in PERSONAL_FIELDS:
         content = content.replace(markers[name], f"%recipient.{name}{'_html' if in_html else ''}%")
     return content
 
 
 def _neutral(text: str) -> str:
-    return _ITS_VARIABLES.sub("%recipient.percent%", text)
+    return _ITS_VARIABLES.sub(r"%recipient.percent_\1%", text)

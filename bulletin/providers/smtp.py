@@ -238,9 +238,7 @@ def _connect(account: _Account) -> smtplib.SMTP:
     """A connection that is protected and logged in. Raises `ProviderError` saying what to do."""
     where = f"{account.host}:{account.port}"
     try:
-        connection = _protected(account)
-        if account.user:
-            connection.login(account.user, account.password)
+        return _logged_in(account)
     except ssl.SSLCertVerificationError as error:
         raise ProviderError(
             f"the certificate of {where} cannot be trusted: {error.verify_message}.",
@@ -261,18 +259,21 @@ def _connect(account: _Account) -> smtplib.SMTP:
             f"the mail server {where} cannot be reached: {str(error) or type(error).__name__}.",
             hint="Check host, port and tls under [providers.smtp], and your network.",
         ) from None
-    return connection
 
 
-def _protected(account: _Account) -> smtplib.SMTP:
+def _logged_in(account: _Account) -> smtplib.SMTP:
+    connection: smtplib.SMTP
     if account.tls == "implicit":
-        return smtplib.SMTP_SSL(account.host, account.port, timeout=account.timeout, context=account.context)
-    connection = smtplib.SMTP(account.host, account.port, timeout=account.timeout)
-    if account.tls == "starttls":
-        try:
+        connection = smtplib.SMTP_SSL(account.host, account.port, timeout=account.timeout, context=account.context)
+    else:
+        connection = smtplib.SMTP(account.host, account.port, timeout=account.timeout)
+    try:
+        if account.tls == "starttls":
             connection.starttls(context=account.context)
-        except BaseException:
-            connection.close()
-            raise
-    connection.ehlo_or_helo_if_needed()
+        connection.ehlo_or_helo_if_needed()
+        if account.user:
+            connection.login(account.user, account.password)
+    except BaseException:
+        connection.close()
+        raise
     return connection
