@@ -322,6 +322,15 @@ def test_unusual_words_arrive_as_they_were_written(value: str) -> None:
     assert not page.xpath("//script")
 
 
+@pytest.mark.parametrize("sign", ["\x00", "\x0b", "\x1b", "\x7f", "\x85", "\ud83d", "\ufffe"])
+def test_a_character_no_page_can_show_is_named_with_its_item(sign: str) -> None:
+    with pytest.raises(BulletinError, match=rf'item "one" holds .*U\+{ord(sign):04X}, after “A dash”') as caught:
+        rendered(holding(item(summary=f"A dash{sign} pasted.")))
+    assert caught.value.hint
+    with pytest.raises(BulletinError, match="this issue holds"):
+        rendered(holding(item(), welcome=f"Hello{sign}"))
+
+
 def test_markdown_of_others_brings_no_script_and_no_picture() -> None:
     summary = "[a](javascript:alert(1)) [b](data:text/html,x) ![spy](https://spy.example/p.gif) <img src=x onerror=y>"
     html, _ = filled(holding(item(summary=summary, url=None)))

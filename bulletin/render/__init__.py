@@ -6,6 +6,8 @@ Pure: the same edition, settings, templates and secret give the same bytes (M-18
 from __future__ import annotations
 
 import hashlib
+import re
+from dataclasses import asdict
 from pathlib import Path
 
 from bulletin.config import Config
@@ -19,13 +21,18 @@ __all__ = ["fill", "render", "sample_personal"]
 HTML_TEMPLATE = "mail/issue.mjml"
 TEXT_TEMPLATE = "mail/issue.txt"
 
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+"""What XML and HTML allow in no page: control characters other than tab and line breaks, lone surrogates."""
+
 
 def render(edition: Edition, config: Config, *, template_dirs: tuple[Path, ...], secret: bytes) -> RenderedEdition:
     """The edition as finished HTML and plain text, with a marker wherever a reader's own value goes.
 
     The text comes from its own template and the same edition, not from the HTML (H-24). Raises `BulletinError` with
-    template, line and remedy for a template that cannot be used, or that leaves no way to unsubscribe.
+    template, line and remedy for a template that cannot be used, or that leaves no way to unsubscribe, and with the
+    item for characters that no HTML page can hold.
     """
+    _refuse_unprintable(edition)
     personal = markers(edition, secret)
     values = theme.context(edition, config, personal)
     html = _html(values, template_dirs)
@@ -47,6 +54,27 @@ def render(edition: Edition, config: Config, *, template_dirs: tuple[Path, ...],
         markers=personal,
         digest=_digest(edition.subject, html, text),
     )
+
+
+def _refuse_unprintable(edition: Edition) -> None:
+    """Such characters come in by copy and paste, show as nothing, and make a whole page unreadable to MJML."""
+    for item in edition.items:
+        _refuse_in(f'item "{item.id}"', asdict(item))
+    _refuse_in("this issue", asdict(edition))
+
+
+def _refuse_in(owner: str, value: object) -> None:
+    if isinstance(value, str) and (found := _UNPRINTABLE.search(value)):
+        words = value[: found.start()][-30:]
+        raise BulletinError(
+            f"{owner} holds a character that no page can show: U+{ord(found[0]):04X}, after “{words}”.",
+            hint="Editors do not show it either. Delete the words around it and type them again.",
+        )
+    if isinstance(value, dict):
+        value = tuple(value.values())
+    if isinstance(value, list | tuple):
+        for part in value:
+            _refuse_in(owner, part)
 
 
 def _html(values: theme.Context, template_dirs: tuple[Path, ...]) -> str:
