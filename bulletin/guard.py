@@ -67,6 +67,7 @@ def is_public(address: str) -> bool:
 
 
 def check_address(url: str, local_hosts: Collection[str]) -> None:
+    """Raise `FetchError` for an address that is not to be asked, as far as its words tell (Z-30)."""
     parts = _split(url)
     if parts.scheme not in _PORTS:
         raise FetchError(url, "is not a web address: it should start with https://")
@@ -103,7 +104,7 @@ class Watch:
 
     Timeouts of sockets count from the last byte, so a server that drips one byte a second never meets them. At the
     deadline a timer therefore shuts the connections themselves down. It holds duplicates of the sockets, because TLS
-    detaches the original.
+    detaches the original. Looking up a host's name has the system's own time limit.
     """
 
     def __init__(self, limits: Limits, url: str) -> None:
@@ -132,6 +133,7 @@ class Watch:
         return max(0.01, min(self._limits.connect, self._end - time.monotonic()))
 
     def hold(self, connection: socket.socket) -> None:
+        """Put a connection under watch."""
         with self._lock:
             self._sockets.append(connection.dup())
             if self._expired:

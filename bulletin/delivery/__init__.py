@@ -1,0 +1,1 @@
+"""Delivery: who gets what, sent through a ledger so that nobody is mailed twice or forgotten."""

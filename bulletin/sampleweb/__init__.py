@@ -15,6 +15,91 @@ BROKEN = "inspectorate.xml"
 """The feed that is not there."""
 
 
+_SOURCES: tuple[dict[str, Any], ...] = (
+    {
+        "id": "programme",
+        "title": "Sample Protection Programme",
+        "url": "programme.json",
+        "section": "vkpp",
+    },
+    {
+        "id": "crime-agency",
+        "title": "Sample Crime Agency",
+        "url": "crime-agency.xml",
+        "section": "national",
+    },
+    {
+        "id": "police-chiefs",
+        "title": "Sample Police Chiefs",
+        "kind": "listing",
+        "url": "police-chiefs.html",
+        "section": "national",
+        "selectors": {
+            "entry": "li.card",
+            "link": "a.card__link",
+            "title": "h2",
+            "date": ".card__date",
+            "summary": ".card__summary",
+        },
+    },
+    {
+        "id": "home-department",
+        "title": "Sample Home Department",
+        "url": "home-department.atom",
+        "section": "government",
+    },
+    {
+        "id": "inspectorate",
+        "title": "Sample Inspectorate",
+        "url": BROKEN,
+        "section": "government",
+    },
+    {
+        "id": "research-unit",
+        "title": "Sample Research Unit",
+        "url": "research-unit.rdf",
+        "section": "research",
+        "topics": ["data"],
+    },
+    {
+        "id": "childrens-charity",
+        "title": "Sample Children's Charity",
+        "url": "childrens-charity.xml",
+        "section": "partners",
+        "topics": ["child-abuse"],
+    },
+    {
+        "id": "practice-hub",
+        "title": "Sample Practice Hub",
+        "url": "practice-hub.atom",
+        "section": "practice",
+    },
+    {
+        "id": "training-network",
+        "title": "Sample Training Network",
+        "kind": "listing",
+        "url": "training-network.html",
+        "section": "events",
+        "topics": ["workforce"],
+        "selectors": {
+            "entry": "article",
+            "date": ".announced",
+            "summary": ".about",
+            "starts": ".starts",
+            "ends": ".ends",
+            "place": ".place",
+        },
+    },
+    {
+        "id": "regulator",
+        "title": "Sample Online Regulator",
+        "url": "regulator.atom",
+        "section": "consultations",
+        "topics": ["online-csa"],
+    },
+)
+
+
 @contextmanager
 def serve() -> Iterator[str]:
     """Serves the sites on a free port of 127.0.0.1 while the context lasts; gives their address, ending in a slash."""
@@ -26,89 +111,7 @@ def serve() -> Iterator[str]:
 
 def settings(base: str) -> list[dict[str, Any]]:
     """The sources at `base` as they would stand in `bulletin.toml`, one table each."""
-    return [
-        {
-            "id": "programme",
-            "title": "Sample Protection Programme",
-            "url": f"{base}programme.json",
-            "section": "vkpp",
-        },
-        {
-            "id": "crime-agency",
-            "title": "Sample Crime Agency",
-            "url": f"{base}crime-agency.xml",
-            "section": "national",
-        },
-        {
-            "id": "police-chiefs",
-            "title": "Sample Police Chiefs",
-            "kind": "listing",
-            "url": f"{base}police-chiefs.html",
-            "section": "national",
-            "selectors": {
-                "entry": "li.card",
-                "link": "a.card__link",
-                "title": "h2",
-                "date": ".card__date",
-                "summary": ".card__summary",
-            },
-        },
-        {
-            "id": "home-department",
-            "title": "Sample Home Department",
-            "url": f"{base}home-department.atom",
-            "section": "government",
-        },
-        {
-            "id": "inspectorate",
-            "title": "Sample Inspectorate",
-            "url": base + BROKEN,
-            "section": "government",
-        },
-        {
-            "id": "research-unit",
-            "title": "Sample Research Unit",
-            "url": f"{base}research-unit.rdf",
-            "section": "research",
-            "topics": ["data"],
-        },
-        {
-            "id": "childrens-charity",
-            "title": "Sample Children's Charity",
-            "url": f"{base}childrens-charity.xml",
-            "section": "partners",
-            "topics": ["child-abuse"],
-        },
-        {
-            "id": "practice-hub",
-            "title": "Sample Practice Hub",
-            "url": f"{base}practice-hub.atom",
-            "section": "practice",
-        },
-        {
-            "id": "training-network",
-            "title": "Sample Training Network",
-            "kind": "listing",
-            "url": f"{base}training-network.html",
-            "section": "events",
-            "topics": ["workforce"],
-            "selectors": {
-                "entry": "article",
-                "date": ".announced",
-                "summary": ".about",
-                "starts": ".starts",
-                "ends": ".ends",
-                "place": ".place",
-            },
-        },
-        {
-            "id": "regulator",
-            "title": "Sample Online Regulator",
-            "url": f"{base}regulator.atom",
-            "section": "consultations",
-            "topics": ["online-csa"],
-        },
-    ]
+    return [{**source, "url": base + source["url"]} for source in _SOURCES]
 
 
 def extra_page(base: str) -> str:
