@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from bulletin import checks, door, issuefile
@@ -176,6 +178,48 @@ def test_an_allowance_that_matches_nothing_is_itself_a_finding() -> None:
     (finding,) = allowing({}, {"code": "LNK02", "item": "review-guides"})
     assert (finding.code, finding.severity) == ("ALW01", Severity.LOOK)
     assert "LNK02" in finding.message
+
+
+# ---------------------------------------------------------------- any words
+
+ODD = (
+    *("http://[", "https://[::1", "https://a:b:c/", "https://exa\u2100mple.org", "https://www.example.org:99999/"),
+    *(
+        "https://www.google.com/url?q=%",
+        "https://urldefense.com/v3/__;",
+        "[a](http://[)",
+        "[](https://www.example.org)",
+    ),
+    *(
+        "Monday 99 May 2024",
+        "Monday 31 February",
+        "May May 2024 2024",
+        "March to",
+        "[[[",
+        "((a))",
+        "{{",
+        "***",
+        "\u0130",
+    ),
+)
+WORDS = st.one_of(st.sampled_from(ODD), st.text(max_size=40), st.lists(st.sampled_from(ODD), max_size=3).map(" ".join))
+ADDRESSES = st.sampled_from(["mailto:", "https://www.google.com/url?q=%", "https://urldefense.com/v3/__;"])
+
+
+@given(words=st.fixed_dictionaries(dict.fromkeys(("title", "link", "source", "summary"), WORDS)), url=ADDRESSES)
+@example(words={"title": "A", "link": "B", "source": "C", "summary": "[a](http://[)"}, url="mailto:")
+@settings(deadline=None, max_examples=80)
+def test_no_words_and_no_address_stop_the_checks(words: dict[str, str], url: str) -> None:
+    clean = {
+        key: re.sub(r"[^\S\n ]|[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufeff\ufffe\uffff]", " ", value)
+        for key, value in words.items()
+    }
+    one_line = {key: " ".join(value.split()) or "-" for key, value in clean.items() if key != "summary"}
+    change = {**one_line, "summary": clean["summary"], "url": url, "audience": ["forces"]}
+    general = {"subject": one_line["title"], "welcome": clean["summary"], "preheader": one_line["source"]}
+    for case in ({"item": change, "issue": general}, {"item": {**change, "audience": None}, "other": change}):
+        for finding in checks.run(material(case)):
+            assert finding.message
 
 
 # ---------------------------------------------------------------- real issues

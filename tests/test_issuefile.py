@@ -314,6 +314,20 @@ BAD = [
         "Remove it, or write %20.",
     ),
     (
+        "an address with half a bracket",
+        WHOLE + '        url: "https://[2001:db8::1/a"\n',
+        10,
+        '"https://[2001:db8::1/a" is not a whole web address.',
+        "Open the page and copy its address again.",
+    ),
+    (
+        "an address with a port that cannot be",
+        WHOLE + "        url: https://www.example.org:99999/a\n",
+        10,
+        "is not a whole web address.",
+        "copy its address again",
+    ),
+    (
         "a picture outside the folder",
         WHOLE + "        image: {file: ../../secret.png, alt: A key}\n",
         10,

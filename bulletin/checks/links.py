@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterator
-from urllib.parse import parse_qs, parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qs, parse_qsl, unquote, urlsplit
 
 from bulletin.checks._reading import clipped, links, links_in, plain_key
 from bulletin.checks._rule import Found, Material, check
@@ -88,7 +88,7 @@ def tracking(material: Material) -> Iterator[Found]:
 
 
 def _parameters(url: str) -> dict[str, str]:
-    return dict(parse_qsl(urlsplit(url).query, keep_blank_values=True))
+    return dict(parse_qsl(_parts(url).query, keep_blank_values=True))
 
 
 _GATEWAYS = (
@@ -124,7 +124,7 @@ def wrapped(material: Material) -> Iterator[Found]:
 
 
 def _is_gateway(url: str, host: str) -> bool:
-    parts = urlsplit(url)
+    parts = _parts(url)
     if host in {"www.google.com", "www.google.co.uk", "google.com"}:
         return parts.path == "/url"
     if host.endswith("govdelivery.com"):
@@ -138,7 +138,7 @@ def _is_gateway(url: str, host: str) -> bool:
 
 def _unwrapped(url: str) -> str:
     """The page behind a wrapped address, if the address itself tells."""
-    parts = urlsplit(url)
+    parts = _parts(url)
     query = parse_qs(parts.query)
     inner = next((query[name][0] for name in ("url", "u", "q", "a", "domain") if name in query), "")
     if _host(url) == "urldefense.proofpoint.com" and inner:
@@ -179,14 +179,19 @@ def _is_private(host: str) -> bool:
 
 def _is_own_host(url: str, material: Material) -> bool:
     """Hosts on this machine that the settings allow, as the demonstration's sample sites are."""
-    return urlsplit(url).netloc.lower() in material.config.collecting.local_hosts
+    return _parts(url).netloc.lower() in material.config.collecting.local_hosts
 
 
 def _host(url: str) -> str:
+    return (_parts(url).hostname or "").lower()
+
+
+def _parts(url: str) -> SplitResult:
+    """The parts of an address; all of them empty if it cannot be read as one."""
     try:
-        return (urlsplit(url).hostname or "").lower()
+        return urlsplit(url)
     except ValueError:
-        return ""
+        return urlsplit("")
 
 
 @check("LNK06", Severity.LOOK)

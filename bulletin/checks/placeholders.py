@@ -111,7 +111,7 @@ def code_in_text(material: Material) -> Iterator[Found]:
     *Why*: text copied from a web page or another tool brings its code along, and readers would see it as it is.
     Markdown works in the welcome, in introductions and in summaries only.
 
-    *Instead of*: the headline "Q&amp;amp;A with **Ofcom**".
+    *Instead of*: the headline `Q&amp;A with **Ofcom**`.
 
     *Write*: the headline "Questions and answers with Ofcom".
     """

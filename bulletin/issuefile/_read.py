@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from bulletin import door
 from bulletin.door import Loc, Rejected
@@ -140,3 +141,14 @@ def _web(loc: Loc, value: str | None) -> Iterator[Complaint]:
         yield loc, f'"{value}" is not a web address.', "It should start with https://."
     elif value and re.search(r"\s", value):
         yield loc, "there is a space inside this web address.", "Remove it, or write %20."
+    elif value and not _can_be_read(value):
+        yield loc, f'"{value}" is not a whole web address.', "Open the page and copy its address again."
+
+
+def _can_be_read(url: str) -> bool:
+    """Whether programs can take the address apart, as they do before they follow it."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme == "mailto" or (bool(parts.hostname) and parts.port != 0)
+    except ValueError:
+        return False
