@@ -140,7 +140,10 @@ def _document(fetched: Fetched) -> Document:
 
 
 def _host(url: str) -> str:
-    return urlsplit(url).netloc.lower()
+    try:
+        return urlsplit(url).netloc.lower()
+    except ValueError:
+        return url
 
 
 # ---------------------------------------------------------------- what sources answered last

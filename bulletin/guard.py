@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+import ssl
 import threading
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import SplitResult, urlsplit
 
 from bulletin.errors import BulletinError
@@ -23,8 +24,6 @@ _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
 _PROTOCOLS: Final = ipaddress.ip_network("192.0.0.0/24")
 """Z-32 refuses it as a whole; what Python calls global in it differs between versions."""
 _PORTS: Final = {"http": 80, "https": 443}
-
-E = TypeVar("E", bound=BaseException)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +66,7 @@ def is_public(address: str) -> bool:
 
 
 def check_address(url: str, local_hosts: Collection[str]) -> None:
+    """Raises `FetchError` for an address that is not opened, as far as its spelling tells (Z-30, Z-33)."""
     """Raise `FetchError` for an address that is not to be asked, as far as its words tell (Z-30)."""
     parts = _split(url)
     if parts.scheme not in _PORTS:
@@ -86,7 +86,7 @@ def _split(url: str) -> SplitResult:
         parts = urlsplit(url)
         _port(parts)
     except ValueError:
-        raise FetchError(url, "is not a web address that can be read") from None
+        raise FetchError(url, "cannot be read as a web address") from None
     return parts
 
 
@@ -107,7 +107,7 @@ class Watch:
     detaches the original. Looking up a host's name has the system's own time limit.
     """
 
-    def __init__(self, limits: Limits, url: str) -> None:
+    def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._end = time.monotonic() + limits.total
         self._timer = threading.Timer(limits.total, self._expire)
@@ -192,21 +192,23 @@ class Watch:
 
     def _reason(self, error: BaseException, url: str) -> FetchError:
         """What a failure of the network means, in words."""
-        if _find(error, _BlockedError):
-            return FetchError(url, "leads to a private address")
+        import requests
+        import urllib3
+
         if self._expired or time.monotonic() >= self._end:
             return self._too_slow(url)
-        if _find(error, socket.gaierror):
-            return FetchError(url, "cannot be found: there is no such host")
-        words = f"{type(error).__name__} {error}".lower()
-        reasons = {
-            "ssl": "has a certificate that cannot be trusted",
-            "decode": "sent something that cannot be unpacked",
-            "timed out": f"did not answer within {self._limits.connect:g} s",
-            "refused": "does not accept connections",
-            "invalidurl": "is not a web address that can be read",
+        meanings: Mapping[type[BaseException], str] = {
+            _BlockedError: "leads to a private address",
+            socket.gaierror: "cannot be found: there is no such host",
+            ssl.SSLCertVerificationError: "has a certificate that cannot be trusted",
+            ssl.SSLError: "cannot be reached over a secure connection",
+            urllib3.exceptions.DecodeError: "sent something that cannot be unpacked",
+            urllib3.exceptions.LocationValueError: "cannot be read as a web address",
+            requests.exceptions.InvalidURL: "cannot be read as a web address",
+            ConnectionRefusedError: "does not accept connections",
+            TimeoutError: f"did not answer within {self._limits.connect:g} s",
         }
-        found = (reason for sign, reason in reasons.items() if sign in words)
+        found = (meaning for kind, meaning in meanings.items() if _find(error, kind))
         return FetchError(url, next(found, "broke off the connection"))
 
 
@@ -214,18 +216,18 @@ class _BlockedError(OSError):
     """The name leads to an address that may not be asked."""
 
 
-def _find(error: BaseException, kind: type[E]) -> E | None:
-    """The first exception of a kind among an exception's causes and arguments, where libraries wrap it."""
+def _find(error: BaseException, kind: type[BaseException]) -> bool:
+    """Whether an exception of a kind is among an exception's causes and arguments, where libraries wrap it."""
     seen: set[int] = set()
     todo: list[object] = [error]
     while todo:
         one = todo.pop()
         if isinstance(one, kind):
-            return one
+            return True
         if isinstance(one, BaseException) and id(one) not in seen:
             seen.add(id(one))
             todo += [one.__cause__, one.__context__, getattr(one, "reason", None), *one.args]
-    return None
+    return False
 
 
 def _connect(host: str, port: int, watch: Watch, local_hosts: Collection[str]) -> socket.socket:

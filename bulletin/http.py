@@ -83,7 +83,7 @@ class Client:
 
         The limits hold for the whole fetch, redirects included.
         """
-        with Watch(self.limits, url) as watch:
+        with Watch(self.limits) as watch:
             adapter = guarded_adapter(watch, self.local_hosts)
             try:
                 return self._follow(url, adapter, watch, validators, accept)

@@ -112,6 +112,7 @@ def test_f_11_each_broken_source_has_its_reason_and_the_good_one_its_story(web: 
         "slow": (web.does("/slow", slow), "took longer than 2 s"),
         "bomb": (web.gives("/bomb", bomb, headers={"Content-Encoding": "gzip"}), "is larger than 2 MB"),
         "sly": (web.gives("/sly", status=302, headers={"Location": "http://10.0.0.1/"}), "leads to a private address"),
+        "spoilt": ("http://[", "cannot be read as a web address"),
         "script": ("javascript:alert(1)", "is not a web address: it should start with https://"),
         "laughs": (web.gives("/laughs", laughs), None),
         "good": (web.gives("/good", RSS), None),

@@ -259,7 +259,7 @@ def test_z_34_no_spelling_of_a_private_address_is_opened(url: str) -> None:
 
 
 def test_z_34_full_width_digits_are_no_address() -> None:
-    assert reason_of(client_for(), "http://１２７.0.0.1/") == "is not a web address that can be read"
+    assert reason_of(client_for(), "http://１２７.0.0.1/") == "cannot be read as a web address"
 
 
 @pytest.mark.parametrize(
@@ -269,8 +269,8 @@ def test_z_34_full_width_digits_are_no_address() -> None:
         ("file:///etc/passwd", "is not a web address: it should start with https://"),
         ("javascript:alert(1)", "is not a web address: it should start with https://"),
         ("https://", "names no host"),
-        ("http://[", "is not a web address that can be read"),
-        ("http://example.org:99999/", "is not a web address that can be read"),
+        ("http://[", "cannot be read as a web address"),
+        ("http://example.org:99999/", "cannot be read as a web address"),
         ("https://someone@example.org/", "holds a user name; addresses with one are not opened"),
         ("https://example.org:8080/", "uses port 8080; only the usual web ports are opened"),
     ],
