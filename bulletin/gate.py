@@ -12,9 +12,8 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
-from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Any, Final
 from urllib.parse import unquote
@@ -34,6 +33,7 @@ _TAG: Final = re.compile(r"<[^<>]*>")
 _MARKDOWN_LINK: Final = re.compile(r"!?\[([^\]]*)\]\(\s*<?([^)\s>]*)>?[^)]*\)")
 _SENTENCE_END: Final = re.compile(r"(?<=[.!?])[\"'”’)*_]*\s+|\n\s*\n|\n\s*(?:[-*+]|\d+[.)])\s+")
 _WEB: Final = re.compile(r"https?://[^\s<>\"'\])]+", re.IGNORECASE)
+_LEGIBLE: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f\ufffd]{5,}")
 _WORDS: Final = re.compile(r"[^\W_]+")
 
 
@@ -53,12 +53,13 @@ class Leak:
 
 @dataclass(frozen=True, slots=True)
 class _Canary:
-    """A piece of something restricted, and how to find it in a text."""
+    """A piece of something restricted: the words it consists of and, where words are not enough, its exact shape."""
 
     what: str
     item: str
     issue: str
-    stands_in: Callable[[_Text], bool]
+    words: tuple[str, ...]
+    shape: re.Pattern[str] | None = None
 
 
 class _Text:
@@ -66,29 +67,51 @@ class _Text:
 
     def __init__(self, name: str, data: bytes | str) -> None:
         self.name = name
+        self.is_text = isinstance(data, str) or _is_text(data)
         whole = data if isinstance(data, str) else _readable(data)
         plain = html.unescape(whole)
         # Calendar files fold their lines, JSON and calendar files put backslashes before some signs.
         unfolded = re.sub(r"\\([,;\\\"/])", r"\1", re.sub(r"\r?\n[ \t]", "", plain).replace("\\n", " "))
-        forms = dict.fromkeys([whole, plain, unfolded, unquote(unfolded), _json_unescaped(plain)])
-        self.forms = tuple(forms)
-        self.text_file = isinstance(data, str) or _is_text(data)
+        forms = (whole, plain, unfolded, unquote(unfolded), _json_unescaped(plain), f'"/{name}"')
+        self.forms = tuple(dict.fromkeys(forms))
 
-    @cached_property
-    def words(self) -> str:
-        """All forms reduced to their words, so that neither layout nor punctuation hides a sentence."""
-        kept: dict[str, None] = {}
+    def streams(self) -> Iterator[tuple[str, ...]]:
+        """Each form reduced to its words, so that neither layout nor punctuation hides a sentence."""
+        seen = set()
         for form in self.forms:
-            kept[_words(_TAG.sub(" ", form))] = kept[_words(_TAG.sub("", form))] = kept[_words(form)] = None
-        return " | ".join(kept)
+            for text in {form, _TAG.sub(" ", form), _TAG.sub("", form)}:
+                words = _words(text)
+                if words not in seen:
+                    seen.add(words)
+                    yield words
 
-    def says(self, words: str) -> bool:
-        """Whether these words, as `_words` gives them, stand in it one after the other."""
-        return f" {words} " in f" {self.words} "
+    def has(self, shape: re.Pattern[str]) -> bool:
+        """Whether the shape is found in any of its forms, its name among them."""
+        return any(shape.search(form) for form in self.forms)
 
-    def matches(self, pattern: re.Pattern[str]) -> bool:
-        """Whether the pattern is found in any of its forms, or in its name."""
-        return any(pattern.search(form) for form in (*self.forms, f'"/{self.name}"'))
+
+class _Cage:
+    """Canaries by the words they begin with, so that a text is read once however many there are."""
+
+    def __init__(self, canaries: Iterable[_Canary]) -> None:
+        self._starts: dict[str, dict[str, list[_Canary]]] = {}
+        for canary in canaries:
+            first, second = (*canary.words, "")[:2]
+            self._starts.setdefault(first, {}).setdefault(second, []).append(canary)
+
+    def found_in(self, text: _Text) -> frozenset[_Canary]:
+        """The canaries that stand in the text."""
+        spoken = {canary for stream in text.streams() for canary in self._spoken(stream)}
+        return frozenset(canary for canary in spoken if canary.shape is None or text.has(canary.shape))
+
+    def _spoken(self, stream: tuple[str, ...]) -> Iterator[_Canary]:
+        for number, word in enumerate(stream):
+            seconds = self._starts.get(word)
+            if seconds:
+                yield from seconds.get("", ())
+                for canary in seconds.get("".join(stream[number + 1 : number + 2]), ()):
+                    if stream[number : number + len(canary.words)] == canary.words:
+                        yield canary
 
 
 def check_public(outputs: Mapping[str, bytes], issues: Iterable[Issue], config: Config) -> None:
@@ -98,29 +121,31 @@ def check_public(outputs: Mapping[str, bytes], issues: Iterable[Issue], config: 
     mail address that no public text names, and a personal link. Raises `LeakError` naming every find.
     """
     issues = tuple(issues)
-    allowed = _Text("", "\n|\n".join([*_strings(config), *(text for one in issues for text in _public_strings(one))]))
+    allowed = _all_of([*_strings(config), *(text for issue in issues for text in _public_strings(issue))])
     canaries = [canary for issue in issues for canary in _canaries(issue, EVERYONE if issue.public else None)]
-    kept = [canary for canary in canaries if not canary.stands_in(allowed)]
+    cage = _Cage(frozenset(canaries) - _Cage(canaries).found_in(allowed))
+    addresses = frozenset(address for form in allowed.forms for address in _addresses_of_people(form))
+    personal = re.compile(re.escape(config.service_url.partition("://")[2]) + "(?:unsubscribe|preferences|confirm)/")
     leaks: list[Leak] = []
     for name, data in outputs.items():
         text = _Text(name, data)
-        leaks += _found(kept, text)
-        leaks += _unfit_for_the_public(text, allowed, config)
+        leaks += _found(cage, text)
+        if text.has(_TOKEN) or text.has(personal):
+            leaks.append(Leak(name, "a reader's personal link"))
+        if text.is_text:  # in compressed pixels, short patterns turn up by chance
+            leaks += _unfit_for_the_public(text, addresses)
     _refuse(leaks, "Nothing was published.")
 
 
 def check_edition(rendered: RenderedEdition, issue: Issue, config: Config) -> None:
     """Refuse a finished mail that holds anything of an item its audience may not read. Raises `LeakError`."""
     audience = rendered.audience
-    readable = [*_strings(config), *_issue_strings(issue), *_readable_strings(issue, audience)]
-    allowed = _Text("", "\n|\n".join(readable))
-    kept = [canary for canary in _canaries(issue, audience) if not canary.stands_in(allowed)]
-    parts = {
-        f"{rendered.name}.html": rendered.html,
-        f"{rendered.name}.txt": rendered.text,
-        "the subject": rendered.subject,
-    }
-    leaks = [leak for name, part in parts.items() for leak in _found(kept, _Text(name, part))]
+    allowed = _all_of([*_strings(config), *_issue_strings(issue), *_readable_strings(issue, audience)])
+    canaries = frozenset(_canaries(issue, audience))
+    cage = _Cage(canaries - _Cage(canaries).found_in(allowed))
+    parts = {f"{rendered.name}.html": rendered.html, f"{rendered.name}.txt": rendered.text}
+    parts["the subject"] = rendered.subject
+    leaks = [leak for name, part in parts.items() for leak in _found(cage, _Text(name, part))]
     _refuse(leaks, "Nothing was sent.")
 
 
@@ -135,25 +160,23 @@ def _refuse(leaks: Sequence[Leak], so: str) -> None:
         )
 
 
-def _found(canaries: Iterable[_Canary], text: _Text) -> Iterator[Leak]:
-    for canary in canaries:
-        if canary.stands_in(text):
-            yield Leak(text.name, canary.what, canary.item, canary.issue)
+def _found(cage: _Cage, text: _Text) -> Iterator[Leak]:
+    for canary in cage.found_in(text):
+        yield Leak(text.name, canary.what, canary.item, canary.issue)
 
 
-def _unfit_for_the_public(text: _Text, allowed: _Text, config: Config) -> Iterator[Leak]:
-    service = re.escape(config.service_url.partition("://")[2])
-    if text.matches(_TOKEN) or text.matches(re.compile(rf"{service}(?:unsubscribe|preferences|confirm)/")):
-        yield Leak(text.name, "a reader's personal link")
-    if not text.text_file:
-        return  # in compressed pixels, short patterns turn up by chance
+def _unfit_for_the_public(text: _Text, addresses: frozenset[str]) -> Iterator[Leak]:
     for form in text.forms:
         marking = _MARKINGS.search(form)
         if marking:
             yield Leak(text.name, f'the marking "{marking[0]}"')
-        for address in set(_ADDRESS.findall(form)):
-            if not any(address.casefold() in known.casefold() for known in allowed.forms):
-                yield Leak(text.name, "a mail address that no public text names")
+        if not addresses.issuperset(_addresses_of_people(form)):
+            yield Leak(text.name, "a mail address that no public text names")
+
+
+def _addresses_of_people(text: str) -> Iterator[str]:
+    if "@" in text:
+        yield from (found.casefold() for found in _ADDRESS.findall(text))
 
 
 # ---------------------------------------------------------------- canaries
@@ -207,36 +230,42 @@ def _pieces(item: Item, issue: str) -> Iterator[_Canary]:
         *(("a web address in the summary", url) for url in _addresses(item.summary)),
     ):
         if url:
-            yield _matched(what, _address_pattern(url), item.id, issue)
-    yield _matched("the id", _id_pattern(item.id), item.id, issue)
+            bare = _bare(url)
+            yield _shaped(what, bare, _address_shape(bare), item.id, issue)
+    yield _shaped("the id", item.id, _id_shape(item.id), item.id, issue)
     if item.image:
-        yield _matched("the picture's file name", _file_pattern(item.image.file), item.id, issue)
+        name = PurePosixPath(item.image.file).name
+        yield _shaped("the picture's file name", name, _file_shape(name), item.id, issue)
 
 
-def _said(what: str, words: str, item: str, issue: str) -> Iterator[_Canary]:
-    reduced = _words(words)
+def _said(what: str, text: str, item: str, issue: str) -> Iterator[_Canary]:
+    words = _words(text)
     # One short word, such as "Online", stands in every page; it betrays nothing alone.
-    if reduced.count(" ") >= 1 or len(reduced) >= 8:
-        yield _Canary(what, item, issue, lambda text: text.says(reduced))
+    if len(words) > 1 or len("".join(words)) >= 8:
+        yield _Canary(what, item, issue, words)
 
 
-def _matched(what: str, pattern: re.Pattern[str], item: str, issue: str) -> _Canary:
-    return _Canary(what, item, issue, lambda text: text.matches(pattern))
+def _shaped(what: str, text: str, shape: re.Pattern[str], item: str, issue: str) -> _Canary:
+    return _Canary(what, item, issue, _words(text), shape)
 
 
-def _address_pattern(url: str) -> re.Pattern[str]:
-    """The address with or without its scheme and last slash, and not as the beginning of a longer one."""
-    bare = re.sub(r"^(?:https?:)?//(?:www\.)?|/+$", "", url, flags=re.IGNORECASE)
+def _bare(url: str) -> str:
+    """An address without its scheme, its www and its last slash, as people pass it on."""
+    return re.sub(r"^(?:https?:)?//(?:www\.)?|/+$", "", url, flags=re.IGNORECASE)
+
+
+def _address_shape(bare: str) -> re.Pattern[str]:
+    """The address itself, and not the beginning of a longer one."""
     return re.compile(rf"(?<![\w-]){re.escape(bare)}/?(?![\w/%?=&~+-])", re.IGNORECASE)
 
 
-def _id_pattern(item: str) -> re.Pattern[str]:
+def _id_shape(item: str) -> re.Pattern[str]:
     """The id where ids stand: as an anchor, a link to one, or a part of a path."""
     return re.compile(rf"(?:#|/|\b(?:id|name)=[\"']){re.escape(item)}(?=[\"'#?&/]|\.ics|\.html)")
 
 
-def _file_pattern(file: str) -> re.Pattern[str]:
-    return re.compile(rf"(?<![\w-]){re.escape(PurePosixPath(file).name)}(?![\w-])", re.IGNORECASE)
+def _file_shape(name: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<![\w-]){re.escape(name)}(?![\w-])", re.IGNORECASE)
 
 
 def _sentences(markdown: str) -> Iterator[str]:
@@ -293,8 +322,14 @@ def _strings(value: Any) -> Iterator[str]:
 # ---------------------------------------------------------------- reading finished bytes
 
 
-def _words(text: str) -> str:
-    return " ".join(_WORDS.findall(unicodedata.normalize("NFKC", text).casefold()))
+def _all_of(texts: Iterable[str]) -> _Text:
+    # A word of its own between the texts: no sentence may be found where one ends and the next begins.
+    return _Text("", "\n0\n".join(texts))
+
+
+def _words(text: str) -> tuple[str, ...]:
+    normal = text if text.isascii() else unicodedata.normalize("NFKC", text)
+    return tuple(_WORDS.findall(normal.casefold()))
 
 
 def _is_text(data: bytes) -> bool:
@@ -305,10 +340,15 @@ def _is_text(data: bytes) -> bool:
 
 
 def _readable(data: bytes) -> str:
-    """Bytes as text. Of a picture, also what its format packs away, and text in two bytes a letter."""
+    """Bytes as text. Of a picture, the pieces that can be read, also those in two bytes a letter, and its notes."""
     if _is_text(data):
         return data.decode("utf-8")
-    return "\n|\n".join([data.decode("latin-1"), data.replace(b"\0", b"").decode("utf-8", "replace"), *_notes(data)])
+    pieces = [
+        piece
+        for form in (data, data.replace(b"\0", b""))
+        for piece in _LEGIBLE.findall(form.decode("utf-8", "replace"))
+    ]
+    return "\n".join([*pieces, *_notes(data)])
 
 
 def _notes(data: bytes) -> Iterator[str]:
