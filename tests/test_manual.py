@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from importlib import resources
 from pathlib import Path
@@ -11,10 +12,13 @@ import click
 import pytest
 
 import bulletin
-from bulletin import config, door, model
+from bulletin import config, door, model, starting
 from bulletin.checks import all_checks
 from bulletin.cli import cli
 from bulletin.providers import mailgun, smtp
+from bulletin.publication import open_publication
+
+ROOT = Path(__file__).resolve().parent.parent
 
 PAGES = {
     page.name.removesuffix(".md"): page.read_text("utf-8")
@@ -48,7 +52,7 @@ TABLES: dict[tuple[str, str], type[Any]] = {
     ("settings", "[providers.smtp]"): smtp.Settings,
     ("settings", "[providers.mailgun]"): mailgun.Settings,
 }
-"""Page and heading of each table of keys. `python tests/test_manual.py` writes them anew from the schema."""
+"""Page and heading of each table of keys. `python tests/test_manual.py` writes them, and our schema file, anew."""
 
 
 def table(kind: type[Any]) -> str:
@@ -127,7 +131,14 @@ def test_every_variable_of_the_environment_is_explained() -> None:
     assert all(f"`{variable}`" in PAGES["settings"] for variable in used)
 
 
+def test_the_schema_beside_our_own_issues_knows_our_settings() -> None:
+    home = open_publication(ROOT, {})
+    shipped = json.loads((home.issues_dir / starting.SCHEMA_FILE).read_text("utf-8"))
+    assert shipped == starting.issue_schema(home.config), "write it anew with: python tests/test_manual.py"
+
+
 if __name__ == "__main__":
+    starting.write_schema(open_publication(ROOT, {}))
     for (topic, heading), kind in TABLES.items():
         PAGES[topic] = with_table(PAGES[topic], heading, kind)
         Path(bulletin.__file__).parent.joinpath("manual", f"{topic}.md").write_text(PAGES[topic], encoding="utf-8")
