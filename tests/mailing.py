@@ -149,6 +149,16 @@ class Newsroom:
         return found
 
 
+@contextmanager
+def newsroom(folder: Path, settings: Config | None = None) -> Iterator[Newsroom]:
+    """A newsroom whose database is closed at the end."""
+    room = Newsroom(folder, settings)
+    try:
+        yield room
+    finally:
+        room.engine.dispose()
+
+
 def both_editions() -> tuple[RenderedEdition, RenderedEdition]:
     """One edition for forces, one for everyone."""
     forces = edition("forces", text=TEXT + "For forces only.\n", html=HTML.replace("Leave", "Leave this"))

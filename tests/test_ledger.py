@@ -8,13 +8,14 @@ import sqlite3
 import stat
 import tempfile
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
-from mailing import ISSUE, NOON, Newsroom, addresses, both_editions, edition
+from mailing import ISSUE, NOON, Newsroom, addresses, both_editions, edition, newsroom
 
 from bulletin.delivery.ledger import TRIES, Claim, without_addresses
 from bulletin.errors import BulletinError
@@ -25,8 +26,9 @@ HOUR = dt.timedelta(hours=1)
 
 
 @pytest.fixture
-def room(tmp_path: Path) -> Newsroom:
-    return Newsroom(tmp_path)
+def room(tmp_path: Path) -> Iterator[Newsroom]:
+    with newsroom(tmp_path) as made:
+        yield made
 
 
 def claim(room: Newsroom, limit: int = 100, provider: str = "outbox") -> Claim:

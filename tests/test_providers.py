@@ -10,15 +10,15 @@ import html
 import json
 import socket
 import ssl
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import trustme
 from mailgunserver import DESCRIPTION, KEY, MailgunServer, mailgun_server
-from mailing import HTML, ISSUE, MARKERS, NOON, TEXT, Newsroom, addresses, config, edition, letter, template
+from mailing import HTML, ISSUE, MARKERS, NOON, TEXT, Newsroom, addresses, config, edition, letter, newsroom, template
 from mailserver import MailServer, mail_server
 
 from bulletin import providers, registry
@@ -47,6 +47,16 @@ def opened(name: str, folder: Path, environment: dict[str, str] | None = None, *
     )
     with providers.load(name).open(surroundings) as session:
         yield session
+
+
+RoomWith = Callable[..., Newsroom]
+
+
+@pytest.fixture
+def room_with(tmp_path: Path) -> Iterator[RoomWith]:
+    """Makes a newsroom with these settings of providers."""
+    with ExitStack() as stack:
+        yield lambda **settings: stack.enter_context(newsroom(tmp_path, config(providers=settings)))
 
 
 def letters(*names: str) -> list[Letter]:
@@ -168,9 +178,9 @@ def test_smtp_that_asks_for_a_login_stops_the_run(tmp_path: Path, server: MailSe
     assert server.delivered == ["ann@example.org"]
 
 
-def test_a_whole_mailing_by_smtp_ends_with_every_reader_counted(tmp_path: Path, server: MailServer) -> None:
+def test_a_whole_mailing_by_smtp_ends_with_every_reader_counted(room_with: RoomWith, server: MailServer) -> None:
     """Greylisted readers get their copy at the second offer; refused ones are counted by domain."""
-    room = Newsroom(tmp_path, config(providers={"smtp": {"host": "127.0.0.1", "port": server.port, "tls": "none"}}))
+    room = room_with(smtp={"host": "127.0.0.1", "port": server.port, "tls": "none"})
     room.subscribe([*addresses(30), "gone@example.com", "slow@example.org"])
     server.answers_by_try["slow@example.org"] = ["450 4.2.0 Greylisted, come back later"]
     with room.sender("smtp") as sender:
@@ -260,8 +270,8 @@ def test_z23_a_missing_password_is_named_before_anything_is_sent(tmp_path: Path)
     assert "BULLETIN_SMTP_PASSWORD" in caught.value.hint
 
 
-def test_a_mail_server_that_cannot_be_reached_leaves_everybody_planned(tmp_path: Path) -> None:
-    room = Newsroom(tmp_path, config(providers={"smtp": {"host": "127.0.0.1", "port": free_port(), "tls": "none"}}))
+def test_a_mail_server_that_cannot_be_reached_leaves_everybody_planned(room_with: RoomWith) -> None:
+    room = room_with(smtp={"host": "127.0.0.1", "port": free_port(), "tls": "none"})
     room.subscribe(addresses(3))
     with room.sender("smtp") as sender, pytest.raises(BulletinError, match="cannot be reached"):
         sending.run(sender, room.plan("smtp"), room.templates())
@@ -393,11 +403,9 @@ def test_mailgun_one_bad_address_does_not_cost_the_others_their_copy(tmp_path: P
 
 
 def test_a_whole_mailing_by_mailgun_goes_on_after_a_wrong_key_and_a_limit(
-    tmp_path: Path, mailgun: MailgunServer
+    room_with: RoomWith, mailgun: MailgunServer
 ) -> None:
-    room = Newsroom(
-        tmp_path, config(providers={"mailgun": {"domain": "news.example.org", "endpoint": mailgun.endpoint}})
-    )
+    room = room_with(mailgun={"domain": "news.example.org", "endpoint": mailgun.endpoint})
     room.subscribe([*addresses(17), *addresses(3, "force.example.org")])
     plan, templates = room.plan("mailgun"), room.templates()
     with (

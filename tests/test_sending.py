@@ -8,13 +8,13 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
-from mailing import ISSUE, Newsroom, addresses, config, template
+from mailing import ISSUE, Newsroom, addresses, config, newsroom, template
 from mailserver import MailServer, mail_server
 
 from bulletin.config import Sending
@@ -28,8 +28,9 @@ from bulletin.render.message import MessageTemplate
 
 
 @pytest.fixture
-def room(tmp_path: Path) -> Newsroom:
-    return Newsroom(tmp_path)
+def room(tmp_path: Path) -> Iterator[Newsroom]:
+    with newsroom(tmp_path) as made:
+        yield made
 
 
 def send(room: Newsroom, provider: str = "outbox") -> Standing:
@@ -145,10 +146,22 @@ def test_a_provider_that_puts_everything_off_is_left_alone(room: Newsroom) -> No
     assert run_scripted(room, Scripted([])).accepted == 50
 
 
+def test_a_provider_that_confirms_nothing_stops_the_run_before_everybody_is_unknown(room: Newsroom) -> None:
+    """Promise 4: three calls in doubt are enough; the others stay planned."""
+    room.subscribe(addresses(50))
+    with pytest.raises(StoppedPartWay, match="did not confirm 3 calls in a row"):
+        run_scripted(room, Scripted([OutcomeKind.UNKNOWN] * 50))
+    standing = room.ledger.standing(ISSUE)
+    assert standing
+    assert (standing.unknown, standing.waiting) == (21, 29)
+    rest = run_scripted(room, Scripted([]))
+    assert (rest.accepted, rest.unknown, rest.finished) == (29, 21, False)
+
+
 def test_many_refusals_pause_the_mailing(room: Newsroom) -> None:
     """Promise 4: an error rate pauses; the first answers alone never do."""
     room.config = config(sending=Sending(batch=10, stop_after_refusals=0.5))
-    room.subscribe(addresses(30))
+    room.subscribe(addresses(60))
     with pytest.raises(StoppedPartWay, match="20 of the last 20 deliveries were refused"):
         run_scripted(room, Scripted([OutcomeKind.REFUSED] * 60))
     standing = room.ledger.standing(ISSUE)
@@ -213,7 +226,7 @@ def test_sending_works_outside_the_main_thread(room: Newsroom) -> None:
 
 
 @pytest.fixture
-def server() -> MailServer:
+def server() -> Iterator[MailServer]:
     with mail_server() as started:
         yield started
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import string
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mailing import NOON, SECRET, Newsroom, config
+from mailing import NOON, SECRET, Newsroom, config, newsroom
 
 from bulletin.config import AudienceSetting
 from bulletin.errors import BulletinError
@@ -21,8 +22,9 @@ from bulletin.subscribers.tokens import PREFERENCES, UNSUBSCRIBE, Links, make_to
 
 
 @pytest.fixture
-def room(tmp_path: Path) -> Newsroom:
-    return Newsroom(tmp_path)
+def room(tmp_path: Path) -> Iterator[Newsroom]:
+    with newsroom(tmp_path) as made:
+        yield made
 
 
 def test_an_import_says_line_by_line_what_it_would_do(room: Newsroom) -> None:

@@ -231,6 +231,8 @@ class Ledger:
 
     def release(self, mailing: str, subscribers: Sequence[str], *, now: dt.datetime) -> None:
         """Give back claimed deliveries that certainly never left this machine, as if they had not been claimed."""
+        if not subscribers:
+            return
         values = {
             "state": DeliveryState.PLANNED.value,
             "changed_at": now,

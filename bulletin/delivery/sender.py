@@ -31,6 +31,8 @@ ENOUGH_ANSWERS = 20
 
 _LONGEST_WAIT_S = 300.0
 _CALLS_PUT_OFF = 6
+_CALLS_IN_DOUBT = 3
+"""Calls in a row without use before the run stops."""
 _WAIT_BEFORE_TRY_S = {2: 15.0, 3: 60.0}
 """Growing waits before a delivery that was put off is offered again (B-08)."""
 
@@ -104,7 +106,7 @@ class _Run:
         self._templates, self._stopping = templates, stopping
         self._editions = {template.rendered.name: template.rendered.audience for template in templates.values()}
         self._recent: deque[bool] = deque(maxlen=max(sender.config.sending.batch, ENOUGH_ANSWERS))
-        self._put_off_calls = 0
+        self._put_off_calls = self._doubtful_calls = 0
         self._tries = 1
         self._last_reason = ""
         standing = _standing(sender.ledger, mailing)
@@ -156,15 +158,8 @@ class _Run:
             raise
         self._record(claim, outcomes)
         self._watch_refusals(outcomes)
-        if sender.session.wait:
-            self._put_off_calls += all(outcome.kind is OutcomeKind.RETRY for outcome in outcomes)
-            if self._put_off_calls >= _CALLS_PUT_OFF:
-                raise StoppedPartWay(
-                    f"the provider puts everything off: {self._last_reason}.", hint="Send again later to go on."
-                )
-            self._pause(sender.session.wait)
-        else:
-            self._put_off_calls = 0
+        self._watch_calls(outcomes)
+        self._pause(sender.session.wait)
 
     def _record(self, claim: Claim, outcomes: Sequence[Outcome]) -> None:
         sender, now = self._sender, self._sender.now()
@@ -188,6 +183,22 @@ class _Run:
             raise StoppedPartWay(
                 f"{sum(self._recent)} of the last {len(self._recent)} deliveries were refused, so sending paused.",
                 hint="Look at the reasons with: bulletin report. Then send again to go on.",
+            )
+
+    def _watch_calls(self, outcomes: Sequence[Outcome]) -> None:
+        """Stop when call after call comes to nothing, before everybody is put off or, worse, unknown."""
+        put_off = self._sender.session.wait and all(outcome.kind is OutcomeKind.RETRY for outcome in outcomes)
+        self._put_off_calls = self._put_off_calls + 1 if put_off else 0
+        if self._put_off_calls >= _CALLS_PUT_OFF:
+            raise StoppedPartWay(
+                f"the provider puts everything off: {self._last_reason}.", hint="Send again later to go on."
+            )
+        doubtful = any(outcome.kind is OutcomeKind.UNKNOWN for outcome in outcomes)
+        self._doubtful_calls = self._doubtful_calls + 1 if doubtful else 0
+        if self._doubtful_calls >= _CALLS_IN_DOUBT:
+            raise StoppedPartWay(
+                f"the provider did not confirm {_CALLS_IN_DOUBT} calls in a row, so it is unknown whether they left.",
+                hint="Ask the provider, then decide with: bulletin resolve. Send again to go on with the others.",
             )
 
     def _pause(self, seconds: float) -> None:

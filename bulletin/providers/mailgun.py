@@ -173,6 +173,8 @@ class Session:
     def _in_halves(self, mailing: str, letters: Sequence[Letter], template: MessageTemplate) -> list[Outcome]:
         middle = len(letters) // 2
         first = self.deliver(mailing, letters[:middle], template)
+        if self.wait:
+            return [*first, *_all(letters[middle:], OutcomeKind.RETRY, "Mailgun wants to be left alone first")]
         try:
             return [*first, *self.deliver(mailing, letters[middle:], template)]
         except ProviderError as error:
