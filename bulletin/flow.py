@@ -276,7 +276,7 @@ def import_subscribers(home: Publication, file: Path, *, basis: str = "", dry_ru
     """Add the readers in a CSV file, or only say what that would do. Nobody who left is brought back."""
     from bulletin.subscribers import importing
 
-    store = _subscribers(home)
+    store = open_subscribers(home)
     difference = importing.compare(importing.read_csv(file.read_bytes(), file.name), store)
     if not dry_run:
         importing.add(difference, store, now=now(), how=f"import of {file.name}" + (f": {basis}" if basis else ""))
@@ -287,21 +287,22 @@ def list_subscribers(home: Publication) -> list[tuple[Subscriber, str]]:
     """All subscribers, each with the audience whose edition they read."""
     from bulletin.subscribers.audience import audience_of
 
-    return [(person, audience_of(person.email, home.config)) for person in _subscribers(home).all()]
+    return [(person, audience_of(person.email, home.config)) for person in open_subscribers(home).all()]
 
 
 def unsubscribe(home: Publication, address: str) -> bool:
     """Take an address off the list at once; whether that changed anything. Raises if it is not known."""
     from bulletin.subscribers.address import normalise
 
-    store = _subscribers(home)
+    store = open_subscribers(home)
     person = store.find(normalise(address))
     if person is None:
         raise BulletinError("that address is not on the list.", hint="See: bulletin subscribers list")
     return store.unsubscribe(person.id, now=now(), how="taken off by the publisher")
 
 
-def _subscribers(home: Publication) -> Subscribers:
+def open_subscribers(home: Publication) -> Subscribers:
+    """The store of subscribers."""
     from bulletin.stores import open_database
     from bulletin.subscribers.store import Subscribers
 
