@@ -30,7 +30,7 @@ _MARKINGS: Final = re.compile(
 _ADDRESS: Final = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}")
 _TOKEN: Final = re.compile(r"(?<![A-Za-z0-9])[A-Za-z0-9]{1,40}_[a-z2-7]{52}(?![A-Za-z0-9])")
 _TAG: Final = re.compile(r"<[^<>]*>")
-_MARKDOWN_LINK: Final = re.compile(r"!?\[([^\]]*)\]\(\s*<?([^)\s>]*)>?[^)]*\)")
+_MARKDOWN_LINK: Final = re.compile(r"!?\[([^\]]*)\](?:\(\s*<?([^)\s>]*)>?[^)]*\)|\[[^\]]*\])")
 _SENTENCE_END: Final = re.compile(r"(?<=[.!?])[\"'”’)*_]*\s+|\n\s*\n|\n\s*(?:[-*+]|\d+[.)])\s+")
 _WEB: Final = re.compile(r"https?://[^\s<>\"'\])]+", re.IGNORECASE)
 _LEGIBLE: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f\ufffd]{5,}")
@@ -146,7 +146,7 @@ def check_edition(rendered: RenderedEdition, issue: Issue, config: Config) -> No
     parts = {f"{rendered.name}.html": rendered.html, f"{rendered.name}.txt": rendered.text}
     parts["the subject"] = rendered.subject
     leaks = [leak for name, part in parts.items() for leak in _found(cage, _Text(name, part))]
-    _refuse(leaks, "Nothing was sent.")
+    _refuse(leaks, "Nothing was written or sent.")
 
 
 def _refuse(leaks: Sequence[Leak], so: str) -> None:
@@ -176,7 +176,9 @@ def _unfit_for_the_public(text: _Text, addresses: frozenset[str]) -> Iterator[Le
 
 def _addresses_of_people(text: str) -> Iterator[str]:
     if "@" in text:
-        yield from (found.casefold() for found in _ADDRESS.findall(text))
+        # Signs written as \\n or %20 end in letters that are no part of the address after them.
+        bare = re.sub(r"\\[nrt]|%[0-9A-Fa-f]{2}", " ", text)
+        yield from (found.casefold() for found in _ADDRESS.findall(bare))
 
 
 # ---------------------------------------------------------------- canaries
@@ -269,13 +271,14 @@ def _file_shape(name: str) -> re.Pattern[str]:
 
 
 def _sentences(markdown: str) -> Iterator[str]:
-    for sentence in _SENTENCE_END.split(_MARKDOWN_LINK.sub(r"\1", markdown)):
+    plain = re.sub(r"[*`~]+", "", _MARKDOWN_LINK.sub(r"\1", markdown))
+    for sentence in _SENTENCE_END.split(plain):
         if len(sentence.split()) >= 3:
             yield sentence
 
 
 def _addresses(markdown: str) -> Iterator[str]:
-    yield from (found[2] for found in _MARKDOWN_LINK.finditer(markdown) if found[2].startswith("http"))
+    yield from (found[2] for found in _MARKDOWN_LINK.finditer(markdown) if found[2] and _WEB.match(found[2]))
     yield from (found.rstrip(".,;:") for found in _WEB.findall(_MARKDOWN_LINK.sub(r"\1", markdown)))
 
 

@@ -203,7 +203,20 @@ def test_a_readers_address_or_link_is_not_published_s23() -> None:
     assert "a mail address" in leaks("index.html", b"reader.one@example.com")
     assert "personal link" in leaks("index.html", b"https://news.example.org/unsubscribe/x")
     assert "personal link" in leaks("x.json", b"0123456789abcdef0123_" + b"a" * 52)
-    gate.check_public({"index.html": b"Write to bulletin@example.org"}, [ISSUE], CONFIG)
+    for text in (
+        b"Write to bulletin@example.org.",
+        rb'{"text": "To:\nbulletin@example.org"}',
+        b"?to=%3Cbulletin@example.org",
+    ):
+        gate.check_public({"index.html": text}, [ISSUE], CONFIG)
+
+
+def test_emphasis_inside_a_word_and_links_by_reference_hide_nothing() -> None:
+    kept = replace(KEPT, summary="The *op*eration moves to [the old pier][pier] on Monday.")
+    issue = replace(ISSUE, sections=(Section(id="news", items=(OPEN, kept)),))
+    built = b"<p>The <em>op</em>eration moves to <a href='x'>the old pier</a> on Monday.</p>"
+    with pytest.raises(LeakError, match="a sentence of the summary"):
+        gate.check_public({"x.html": built}, [issue], CONFIG)
 
 
 def test_what_stands_in_a_public_item_too_is_no_canary() -> None:
@@ -246,7 +259,9 @@ def test_a_mail_is_held_against_its_own_audience() -> None:
     words = "Operation Kestrel begins"
     gate.check_edition(rendered("forces", words), ISSUE, CONFIG)
     for audience in (EVERYONE, "partners"):
-        with pytest.raises(LeakError, match=rf"{audience}.en-GB.txt holds the headline .*(?s:.*)Nothing was sent"):
+        with pytest.raises(
+            LeakError, match=rf"{audience}.en-GB.txt holds the headline .*(?s:.*)Nothing was written or sent"
+        ):
             gate.check_edition(rendered(audience, words), ISSUE, CONFIG)
 
 
