@@ -63,8 +63,12 @@ def test_mjml_includes_come_from_the_theme_and_see_its_values(tmp_path: Path) ->
 
 
 MISTAKES = {
-    "unknown name": ("<mj-text>{{ editon.title }}</mj-text>", 6, "'editon' is undefined. Did you mean \"edition\"?"),
-    "unknown field": ("<mj-text>{{ edition.titel }}</mj-text>", 6, 'Did you mean "title"?'),
+    "unknown name": (
+        "<mj-text>{{ editon.title }}</mj-text>",
+        6,
+        'nothing is called "editon" here. Did you mean "edition"?',
+    ),
+    "unknown field": ("<mj-text>{{ edition.titel }}</mj-text>", 6, 'there is no "titel" here. Did you mean "title"?'),
     "unknown filter": ("<mj-text>{{ edition.title|shout }}</mj-text>", 6, "No filter named 'shout'"),
     "unclosed block": ("{% if edition %}", 7, "end of template"),
     "stray end": ("{% endfor %}", 6, "endfor"),
@@ -136,3 +140,10 @@ def test_a_theme_that_cannot_serve_its_readers_is_refused(tmp_path: Path, source
         themed(tmp_path, {"issue.mjml": source})
     assert caught.value.place is not None
     assert caught.value.place.path == "templates/mail/issue.mjml"
+
+
+def test_a_template_in_another_encoding_is_named(tmp_path: Path) -> None:
+    (tmp_path / "templates" / "mail").mkdir(parents=True)
+    (tmp_path / "templates" / "mail" / "issue.txt").write_bytes("Tŷ".encode("utf-16"))
+    with pytest.raises(BulletinError, match=r"mail/issue\.txt: .*not UTF-8"):
+        themed(tmp_path, {})

@@ -58,9 +58,11 @@ def render(edition: Edition, config: Config, *, template_dirs: tuple[Path, ...],
 
 def _refuse_unprintable(edition: Edition) -> None:
     """Such characters come in by copy and paste, show as nothing, and make a whole page unreadable to MJML."""
-    for item in edition.items:
-        _refuse_in(f'item "{item.id}"', asdict(item))
-    _refuse_in("this issue", asdict(edition))
+    whole = asdict(edition)
+    for section in whole["sections"]:
+        for item in section.pop("items"):
+            _refuse_in(f'item "{item["id"]}"', item)
+    _refuse_in("this issue", whole)
 
 
 def _refuse_in(owner: str, value: object) -> None:
@@ -82,8 +84,7 @@ def _html(values: theme.Context, template_dirs: tuple[Path, ...]) -> str:
 
     def include(path: str) -> str:
         if not any((folder / path).is_file() for folder in template_dirs):
-            hint = "Paths start in the templates folder: mail/masthead.mjml."
-            raise mjml.MjmlError(f'there is no template "{path}".', hint, written[0].find(path))
+            raise mjml.MjmlError(f'there is no template "{path}".', theme.PATHS_HINT, written[0].find(path))
         written.append(theme.run(template_dirs, path, values, escape=True))
         return written[-1]
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 Context = Mapping[str, Any]
 
+PATHS_HINT = "Paths start in the templates folder: mail/masthead.mjml."
+
 _RIGHT_TO_LEFT = frozenset({"ar", "fa", "he", "ur", "yi"})
 _MISTAKES = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """What Python raises for mistakes in a template's expressions."""
@@ -126,17 +128,18 @@ def _explained(error: Exception, template_dirs: tuple[Path, ...], name: str, val
             place = Place(shown(template_dirs, error.name or name), error.lineno, 1)
             message, hint = f"this template cannot be read: {said}.", "Mend this line."
         case TemplateNotFound():
-            message = f'there is no template "{error.name}".'
-            hint = f"Looked for in {' and '.join(f'{folder.name}/' for folder in template_dirs)}."
+            message, hint = f'there is no template "{error.name}".', PATHS_HINT
         case UndefinedError():
-            message, hint = f"{said}.", _did_you_mean(said, values)
+            message, hint = _unknown_name(said, values)
         case SecurityError():
-            message, hint = (
-                f"a template may not do this: {said}.",
-                "Use only the values and filters made for templates.",
-            )
+            message, hint = f"a template may not do this: {said}.", "Use only values and filters made for templates."
         case RecursionError():
             message, hint = "this template includes itself, directly or through others.", "Remove one of the includes."
+        case UnicodeDecodeError():
+            message, hint = (
+                "this template, or one it includes, is not UTF-8 text.",
+                'Save it with the encoding "UTF-8".',
+            )
         case OSError():
             message, hint = f"a template cannot be opened: {error.strerror}.", "Look at the file and its permissions."
         case _:
@@ -144,13 +147,16 @@ def _explained(error: Exception, template_dirs: tuple[Path, ...], name: str, val
     return BulletinError(message, hint=hint, place=place)
 
 
-def _did_you_mean(said: str, values: Context) -> str:
-    owner = re.search(r"'bulletin\.(model|config)\.(\w+) object' has no attribute '(\w+)'", said)
-    if owner:
-        kind = getattr(model if owner[1] == "model" else settings, owner[2])
-        return closest(owner[3], [field.name for field in fields(kind)])
-    unknown = re.match(r"'(\w+)' is undefined", said)
-    return closest(unknown[1], sorted(values)) if unknown else "Check the spelling of the name."
+def _unknown_name(said: str, values: Context) -> tuple[str, str]:
+    """What to say of a name or field that nothing has, from Jinja's words for it: the message, and a hint."""
+    field = re.search(r"'bulletin\.(model|config)\.(\w+) object' has no attribute '(\w+)'", said)
+    if field:
+        kind = getattr(model if field[1] == "model" else settings, field[2])
+        return f'there is no "{field[3]}" here.', closest(field[3], [known.name for known in fields(kind)])
+    name = re.match(r"'(\w+)' is undefined", said)
+    if name:
+        return f'nothing is called "{name[1]}" here.', closest(name[1], sorted(values))
+    return f"this is not known here: {said}.", "Check the spelling."
 
 
 def _raised_at(error: Exception, template_dirs: tuple[Path, ...]) -> Place | None:
