@@ -5,42 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from bulletin.checks._leftovers import leftover
 from bulletin.checks._reading import clipped, links, passages, plain_key
 from bulletin.checks._rule import Found, Material, check
 from bulletin.model import Severity
-
-_FILL_IN = (
-    r"add|alt(?:ernative)?|article|author|body|caption|choose|closing|contact|date|day|deadline|describe|description|"
-    r"edit|editor|email|enter|event|fill|first|full|headline|image|insert|introduction|issue|link|location|month|"
-    r"name|number|opening|organisation|photo|picture|place|replace|section|select|sentence|source|speaker|subject|"
-    r"summary|surname|tbc|text|the line|the story|time|title|todo|topic|two or three|type|url|venue|web|who|write|xx+|"
-    r"year|your"
-)
-_LEFTOVERS = tuple(
-    re.compile(pattern, re.MULTILINE)
-    for pattern in (
-        # Whole lines in brackets are what `bulletin new` leaves to be replaced.
-        r"^\s*\[(?!sic\])[^\]\d][^\]]{2,}\]\s*[.:]?$",
-        rf"\[\[?(?i:{_FILL_IN})\b[^\]]*\]\]?",
-        r"\[[A-Z][A-Z_ ]{3,}\]",
-        rf"<(?i:{_FILL_IN})\b[^<>]*>",
-        r"\b(?:TODO|TBC|TBA|TBD|FIXME)\b",
-        # A number to come, but not Part XX of an Act.
-        r"(?<![Pp]art )(?<![Cc]hapter )(?<![Ss]chedule )(?<![Vv]olume )\b\d*X{2,}\b",
-        r"\bxx+\b",
-        r"(?i:lorem ipsum|dolor sit amet)",
-        r"\{\{.*?\}\}|\{%.*?%\}|\$\{\w+\}|<%.*?%>",
-        r"\*\|[A-Z0-9_:.]+\|\*",
-        r"%recipient\.[\w.]+%|%%[\w ]+%%|%[A-Z][A-Z_]{2,}%|#\{\w+\}",
-        r"\(\([A-Za-z][\w -]*\)\)",
-        r"(?i:^\s*(?:type|enter|add|write) (?:an?|the|your|some|text|title|link|picture|summary)\b.*\b(?:here|text)\b)",
-        r"^\s*(?i:insert (?:a|an|the|your|text|title|link|picture|image|summary|name|date|here))\b",
-        r"(?i:\b(?:headline|title|text|summary|link|picture|image|name|date) goes here\b)",
-        r"(?i:\b(?:sample|dummy|placeholder) text\b)",
-        r"(?i:\bclick (?:here )?to (?:add|edit) (?:text|title|a title|content|the text)\b)",
-        r"\?{3,}",
-    )
-)
 
 
 @check("PLC01", Severity.MUST_FIX)
@@ -56,15 +24,13 @@ def placeholder(material: Material) -> Iterator[Found]:
     fine.
     """
     for passage in passages(material):
-        for pattern in _LEFTOVERS:
-            match = pattern.search(passage.words)
-            if match:
-                yield Found(
-                    passage.loc,
-                    f'{passage.name} still holds "{clipped(match.group())}".',
-                    "Replace it with the words meant for readers, or delete it.",
-                )
-                break
+        left = leftover(passage.words)
+        if left:
+            yield Found(
+                passage.loc,
+                f'{passage.name} still holds "{clipped(left)}".',
+                "Replace it with the words meant for readers, or delete it.",
+            )
     for link in links(material):
         match = re.search(r"\{\{.*?\}\}|\*\|.*?\|\*|%recipient\.|\[[^\]]*\]|%%\w+%%|\(\(", link.url)
         if match:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from bulletin.checks._leftovers import leftover
 from bulletin.checks._reading import clipped, count_words, item_passages
 from bulletin.checks._rule import Found, Material, check
 from bulletin.model import Severity
@@ -60,7 +61,7 @@ def summary_length(material: Material) -> Iterator[Found]:
         count = count_words(words)
         if not count:
             yield Found(at, f'"{clipped(item.title)}" has no summary.', f"Write {_SHORTEST} to {_LONGEST} words.")
-        elif not _SHORTEST <= count <= _LONGEST:
+        elif not _SHORTEST <= count <= _LONGEST and not leftover(words):
             yield Found(
                 (*at, "summary"),
                 f"the summary has {count} word{'s' if count != 1 else ''}; aim for {_SHORTEST} to {_LONGEST}.",

@@ -44,6 +44,13 @@ def edition_mismatch(material: Material) -> Iterator[Found]:
             f"the issue {issue.id} is for {expected}, but its date is {issue.date.day} {_of(issue.date)}.",
             "Correct the date, or the name of the issue and its folder.",
         )
+    other_year = _other_year(issue.title, year)
+    if other_year and not re.search(MONTH, issue.title):
+        yield Found(
+            ("title",),
+            f'the title says "{other_year}", but this issue is for {expected}.',
+            f"Write {year}, or {expected}.",
+        )
     for passage in passages(material):
         if passage.item is not None:
             continue
@@ -55,6 +62,13 @@ def edition_mismatch(material: Material) -> Iterator[Found]:
                 f'{passage.name} says "{wrong[0]}", but this issue is for {expected}.',
                 f"Write {expected}.",
             )
+
+
+def _other_year(title: str, year: int) -> str:
+    """The year in a title without a month, if it is another one; 2023/24 is both its years."""
+    years = list(re.finditer(rf"\b({YEAR})(?:[/–-](\d\d)\b)?", title))
+    named = {number for match in years for number in (match[1], f"{match[1][:2]}{match[2]}" if match[2] else "")}
+    return years[0].group() if years and str(year) not in named else ""
 
 
 def _of(date: dt.date) -> str:
