@@ -11,6 +11,9 @@ from bulletin.model import Picture
 WIDEST = 1200
 """Pixels across: twice the width shown, for sharp screens."""
 
+_ORIENTATION = 0x0112
+"""The note in a picture that says which way up it is (Exif 2.3)."""
+
 _MOST_PIXELS = 25_000_000
 _MOST_BYTES = 5_000_000
 
@@ -27,7 +30,10 @@ def measure(path: Path) -> Picture | None:
     size = path.stat().st_size
     try:
         with Image.open(path) as image:
-            return Picture(width=image.width, height=image.height, size=size, format=image.format or "")
+            # A camera held sideways notes that and leaves the pixels as they are; readers see the picture upright.
+            turned = image.getexif().get(_ORIENTATION) in {5, 6, 7, 8}
+            width, height = (image.height, image.width) if turned else (image.width, image.height)
+            return Picture(width=width, height=height, size=size, format=image.format or "")
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return Picture(width=0, height=0, size=size, format="")
 

@@ -23,6 +23,7 @@ from bulletin.archive.pictures import published
 from bulletin.config import Brand, Config, Organisation, Sender, Web
 from bulletin.errors import BulletinError
 from bulletin.model import Event, Image, Issue, Item, Picture, Section
+from bulletin.pictures import measure
 from bulletin.publication import Publication, open_publication, starter_templates
 
 ROOT = Path(__file__).parent.parent
@@ -267,11 +268,16 @@ def test_notes_inside_pictures_are_not_published_z37(kind: str, data: bytes) -> 
     assert published(clean, "images/x") == clean
 
 
-def test_a_picture_lying_on_its_side_is_turned_upright() -> None:
+def test_a_picture_lying_on_its_side_is_turned_upright_and_known_to_be_so(tmp_path: Path) -> None:
     exif = PillowImage.Exif()
     exif[0x0112] = 6
-    with PillowImage.open(BytesIO(published(picture("JPEG", exif=exif), "x"))) as image:
+    data = picture("JPEG", exif=exif)
+    with PillowImage.open(BytesIO(published(data, "x"))) as image:
         assert image.size == (40, 60)
+    (tmp_path / "x.jpg").write_bytes(data)
+    facts = measure(tmp_path / "x.jpg")
+    assert facts is not None
+    assert (facts.width, facts.height) == (40, 60)
 
 
 def test_a_picture_too_large_to_publish_is_refused_by_name_z37() -> None:
