@@ -90,7 +90,7 @@ def ampersand(material: Material) -> Iterator[Found]:
         for match in _AMPERSAND.finditer(passage.words):
             before, after = match.groups()
             if not (before[:1].isupper() and after[:1].isupper()):
-                yield Found(passage.loc, f'{passage.name} says "{match.group()}".', "Write and.")
+                yield Found(passage.loc, f'{passage.name} says "{match.group()}".', 'Write "and".')
                 break
 
 
