@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import sqlite3
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import DateTime, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.types import TypeDecorator
 
 from bulletin.errors import BulletinError
@@ -46,14 +47,18 @@ def open_database(url: str) -> Engine:
             "the database address cannot be used.",
             hint="BULLETIN_DATABASE_URL should look like sqlite:////srv/bulletin/bulletin.db",
         ) from None
-    if engine.dialect.name == "sqlite":
-        _make_private(parsed.database)
-        event.listen(engine, "connect", _set_up_sqlite)
-        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
     try:
+        if engine.dialect.name == "sqlite":
+            _make_private(parsed.database)
+            event.listen(engine, "connect", _set_up_sqlite)
+            event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
         engine.connect().close()
-    except OperationalError as error:
-        raise BulletinError(f"the database cannot be opened: {error.orig}.") from None
+    except (DBAPIError, sqlite3.Error, OSError) as error:
+        reason = getattr(error, "orig", None) or error
+        raise BulletinError(
+            f"the database {parsed.render_as_string(hide_password=True)} cannot be opened: {reason}.",
+            hint="It holds readers and what they were sent: do not delete it. Check its rights, or restore a copy.",
+        ) from None
     return engine
 
 

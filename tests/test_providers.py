@@ -116,6 +116,16 @@ def test_an_outbox_that_cannot_be_written_says_so(tmp_path: Path) -> None:
         session.deliver(ISSUE, letters("ann"), template())
 
 
+@pytest.mark.parametrize("name", ["outbox", "smtp"])
+def test_m10_a_letter_that_cannot_be_a_message_is_refused_alone(tmp_path: Path, server: MailServer, name: str) -> None:
+    """M-10, promise 6: the others get theirs."""
+    settings = {"host": "127.0.0.1", "port": server.port, "tls": "none"} if name == "smtp" else {}
+    with opened(name, tmp_path, **settings) as session:
+        outcomes = session.deliver(ISSUE, letters("ann", "b\r\nob@example.org", "cat"), template())
+    assert kinds(outcomes) == [ACCEPTED, REFUSED, ACCEPTED]
+    assert outcomes[1].reason.startswith("not sent: the header To would hold a line break")
+
+
 # ---------------------------------------------------------------- SMTP
 
 

@@ -12,7 +12,7 @@ from typing import Protocol, cast
 from bulletin import registry
 from bulletin.config import Config
 from bulletin.errors import BulletinError
-from bulletin.model import Letter, Outcome
+from bulletin.model import Letter, Outcome, OutcomeKind
 from bulletin.render.message import MessageTemplate
 
 
@@ -67,6 +67,11 @@ class ProviderError(BulletinError):
     def __init__(self, message: str, *, hint: str = "", outcomes: Sequence[Outcome] = ()) -> None:
         super().__init__(message, hint=hint)
         self.outcomes = tuple(outcomes)
+
+
+def refused_unsent(letter: Letter, error: BulletinError) -> Outcome:
+    """The outcome of a letter that cannot be made into a message: this reader's loss, not everybody's (promise 6)."""
+    return Outcome(key=letter.key, kind=OutcomeKind.REFUSED, reason=f"not sent: {error.message}")
 
 
 def load(name: str) -> Provider:

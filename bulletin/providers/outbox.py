@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from bulletin.errors import BulletinError
 from bulletin.model import Letter, Outcome, OutcomeKind
-from bulletin.providers._provider import Capabilities, ProviderError, Surroundings
+from bulletin.providers._provider import Capabilities, ProviderError, Surroundings, refused_unsent
 from bulletin.publication import write_atomically
 from bulletin.render.message import MessageTemplate
 
@@ -34,10 +35,15 @@ class Outbox:
         for letter in letters:
             path = self._folder / mailing / f"{letter.number:06}.eml"
             try:
-                write_atomically(path, template.fill(letter, date=self._now()), mode=0o600)
+                message = template.fill(letter, date=self._now())
+            except BulletinError as error:
+                outcomes.append(refused_unsent(letter, error))
+                continue
+            try:
+                write_atomically(path, message, mode=0o600)
             except OSError as error:
-                message = f"the outbox cannot be written: {error.strerror}: {path}."
-                raise ProviderError(message, hint="Make room or mend its rights.", outcomes=outcomes) from None
+                reason = f"the outbox cannot be written: {error.strerror}: {path}."
+                raise ProviderError(reason, hint="Make room or mend its rights.", outcomes=outcomes) from None
             outcomes.append(Outcome(key=letter.key, kind=OutcomeKind.ACCEPTED, provider_id=path.name))
         return outcomes
 

@@ -19,7 +19,7 @@ from typing import Literal
 from bulletin.config import provider_settings
 from bulletin.errors import BulletinError
 from bulletin.model import STRICT, Letter, Outcome, OutcomeKind
-from bulletin.providers._provider import Capabilities, ProviderError, Surroundings
+from bulletin.providers._provider import Capabilities, ProviderError, Surroundings, refused_unsent
 from bulletin.render.message import MessageTemplate
 
 CAPABILITIES = Capabilities(batch=1, key_window=None, really_sends=True)
@@ -132,6 +132,10 @@ class Session:
         for letter in letters:
             try:
                 message = template.fill(letter, date=self._now())
+            except BulletinError as error:
+                outcomes.append(refused_unsent(letter, error))
+                continue
+            try:
                 outcomes.append(self._deliver_one(letter, message))
             except ProviderError as error:
                 error.outcomes = (*outcomes, *error.outcomes)
