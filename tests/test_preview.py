@@ -74,7 +74,13 @@ class Desk:
         self.loads += 1
         words = self.file.read_text(encoding="utf-8")
         if "broken" in words:
-            raise FileProblems("issue.yaml", [Problem(Place("issue.yaml", 3, 7), "a tab stands here.", "Use spaces.")])
+            raise FileProblems(
+                "issue.yaml",
+                [
+                    Problem(Place("issue.yaml", 3, 7), "a tab stands here.", "Use spaces."),
+                    Problem(Place("issue.yaml", 4, 1), '"title" is missing.'),
+                ],
+            )
         if "mistake" in words:
             raise ZeroDivisionError
         return PreviewState(
@@ -180,8 +186,9 @@ def test_a_file_that_cannot_be_read_is_named_and_the_next_save_brings_the_page_b
     page.goto(address)
     desk.save("broken")
     expect(page.get_by_role("heading", level=1)).to_have_text("The issue cannot be shown yet", timeout=5000)
-    expect(page.locator(".finding")).to_contain_text("issue.yaml:3:7")
-    expect(page.locator(".finding")).to_contain_text("Use spaces.")
+    expect(page.locator(".finding").first).to_contain_text("issue.yaml:3:7")
+    expect(page.locator(".finding").first).to_contain_text("Use spaces.")
+    expect(page.locator(".message")).to_have_text(["A tab stands here.", '"title" is missing.'])
     desk.save("Mended words")
     expect(page.frame_locator(".desktop iframe").get_by_text("Mended words, line 1", exact=True)).to_be_visible(
         timeout=5000
