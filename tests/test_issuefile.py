@@ -570,7 +570,6 @@ AWKWARD = {
     "entries in braces": FLOW_ENTRIES,
     "empty lists, and no line break at the end": EMPTY_LISTS,
     "no lists at all, and no line break at the end": MISSING,
-    "the first real issue": REAL,
 }
 FORMS = {
     "as it is": lambda text: text,
@@ -581,6 +580,7 @@ FORMS = {
     "blank lines at the end": lambda text: text.rstrip("\n") + "\n\n\n",
 }
 FILES = [pytest.param(form(text), id=f"{name}: {how}") for name, text in AWKWARD.items() for how, form in FORMS.items()]
+FILES.append(pytest.param(REAL, id="the first real issue"))
 WITH_INBOX = [param for param in FILES if "Offered" in param.values[0]]
 
 
