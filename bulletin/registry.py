@@ -9,7 +9,7 @@ import difflib
 import importlib
 import pkgutil
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
 
 from bulletin.errors import BulletinError
@@ -20,7 +20,13 @@ def names(kind: str) -> tuple[str, ...]:
     """Names of all plug-ins of a kind ("providers", "sources", "checks"), in alphabetical order; imports none of them."""
     package = importlib.import_module(f"bulletin.{kind}")
     own = {module.name for module in pkgutil.iter_modules(package.__path__) if not module.name.startswith("_")}
-    return tuple(sorted(own | {point.name for point in entry_points(group=f"bulletin.{kind}")}))
+    return tuple(sorted({*own, *_from_outside(kind)}))
+
+
+@cache
+def _from_outside(kind: str) -> dict[str, EntryPoint]:
+    """Plug-ins of other packages. Asked once: the answer is in the files of every installed package."""
+    return {point.name: point for point in entry_points(group=f"bulletin.{kind}")}
 
 
 def load(kind: str, name: str) -> ModuleType:
@@ -29,8 +35,7 @@ def load(kind: str, name: str) -> ModuleType:
         near = difflib.get_close_matches(name, names(kind), n=1)
         hint = f'Did you mean "{near[0]}"?' if near else f"Known: {', '.join(names(kind))}."
         raise BulletinError(f'there is no {kind.removesuffix("s")} called "{name}".', hint=hint)
-    for point in entry_points(group=f"bulletin.{kind}"):
-        if point.name == name:
-            module: ModuleType = point.load()
-            return module
+    if name in _from_outside(kind):
+        module: ModuleType = _from_outside(kind)[name].load()
+        return module
     return importlib.import_module(f"bulletin.{kind}.{name}")

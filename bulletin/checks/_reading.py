@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from bulletin.checks._rule import Material
@@ -137,7 +137,7 @@ def _parser() -> MarkdownIt:
     return parser
 
 
-@cache
+@lru_cache(maxsize=1024)
 def _parsed(markdown: str) -> tuple[str, tuple[tuple[str, str], ...]]:
     """Plain words, one line a block, and the links with their words."""
     lines: list[str] = []
