@@ -17,7 +17,7 @@ from bulletin.errors import BulletinError
 
 @cache
 def names(kind: str) -> tuple[str, ...]:
-    """Names of all plug-ins of a kind ("providers", "sources", "checks"), in alphabetical order; imports none of them."""
+    """Names of all plug-ins of a kind ("providers", "sources", "checks"), from A to Z; imports none of them."""
     package = importlib.import_module(f"bulletin.{kind}")
     own = {module.name for module in pkgutil.iter_modules(package.__path__) if not module.name.startswith("_")}
     return tuple(sorted({*own, *_from_outside(kind)}))
