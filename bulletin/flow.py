@@ -343,17 +343,22 @@ def prepare_sending(home: Publication, issue: str) -> Prepared:
 
 
 def send(
-    home: Publication, prepared: Prepared, *, on_progress: Callable[[int, int], None] = lambda done, planned: None
+    home: Publication,
+    prepared: Prepared,
+    *,
+    accept_changed: bool = False,
+    on_progress: Callable[[int, int], None] = lambda done, planned: None,
 ) -> Report:
     """Send what was prepared, or what is left of it; how the mailing stands then.
 
-    Raises `StoppedPartWay` when running it again would go on.
+    Raises `StoppedPartWay` when running it again would go on, and `BulletinError` if the issue was changed after its
+    first copies left, unless that is accepted.
     """
     from bulletin.delivery import sender as sending
 
     templates = {edition.name: _message(home, edition) for edition in prepared.checked.rendered}
     with _sender(home, on_progress) as sender:
-        sending.run(sender, prepared.plan, templates)
+        sending.run(sender, prepared.plan, templates, accept_changed=accept_changed)
     report = report_of(home, prepared.plan.issue)
     assert report is not None  # noqa: S101 - it was started a moment ago
     return report

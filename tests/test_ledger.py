@@ -168,6 +168,18 @@ def test_a_delivery_put_off_is_offered_three_times_in_a_run_and_again_in_the_nex
     assert claim(room).tries == 1
 
 
+def test_what_a_dead_run_had_in_hand_still_has_to_be_sent_or_decided(room: Newsroom) -> None:
+    """Nobody is forgotten: a claim without an answer does not count as dealt with, also if it is the last one."""
+    room.subscribe(addresses(2))
+    room.ledger.start_or_resume(room.plan(), now=NOON)
+    answer(room, claim(room, limit=1), OutcomeKind.ACCEPTED)
+    claim(room, limit=1)
+    assert len(room.ledger.left(ISSUE)) == 1
+    room.ledger.settle(ISSUE, provider="smtp", window=None, now=NOON)
+    assert len(room.ledger.left(ISSUE)) == 2
+    assert len(room.ledger.unknown(ISSUE)) == 1
+
+
 def test_an_answer_that_comes_late_changes_nothing(room: Newsroom) -> None:
     """Every change expects a state: what a person resolved meanwhile stays resolved."""
     room.subscribe(addresses(1))

@@ -21,9 +21,12 @@ if TYPE_CHECKING:
 @click.argument("issue", required=False)
 @click.option("--dry-run", is_flag=True, help="Say what would happen, and send nothing.")
 @click.option("--test", "test_address", metavar="ADDRESS", help="Send one copy of each edition to ADDRESS only.")
+@click.option("--changed", is_flag=True, help="Go on although the issue was changed after its first copies left.")
 @click.option("--yes", is_flag=True, help="Do not ask; for programs.")
 @click.pass_context
-def send(ctx: click.Context, issue: str | None, dry_run: bool, test_address: str | None, yes: bool) -> None:
+def send(
+    ctx: click.Context, issue: str | None, dry_run: bool, test_address: str | None, changed: bool, yes: bool
+) -> None:
     """Send ISSUE to its readers. You are asked to type the number of messages first.
 
     Run it again after an interruption: it goes on where it stopped, and nobody is mailed twice.
@@ -59,7 +62,7 @@ def send(ctx: click.Context, issue: str | None, dry_run: bool, test_address: str
             step(now_done - reported)
             reported = now_done
 
-        report = flow.send(home, prepared, on_progress=advance)
+        report = flow.send(home, prepared, accept_changed=changed, on_progress=advance)
     _show_report(report)
     if not prepared.really_sends:
         output.say(f"Nothing left this machine. The messages are in {home.shown(home.outbox_dir / name)}")

@@ -288,12 +288,14 @@ class Ledger:
             return list(connection.scalars(select(_d.subscriber).where(*where).order_by(_d.number)))
 
     def left(self, mailing: str) -> frozenset[str]:
-        """The subscribers whose copy left or may have left; nothing is planned for them again."""
-        states = [state.value for state in DeliveryState if state.value not in _NOT_SENT]
+        """The subscribers whose copy has an answer or is unknown; the next sending offers nothing to them.
+
+        What a dead run had in hand is not among them: the next sending has to decide about it.
+        """
+        states = (DeliveryState.ACCEPTED, DeliveryState.REFUSED, DeliveryState.UNKNOWN)
+        settled = select(_d.subscriber).where(_d.mailing == mailing, _d.state.in_([state.value for state in states]))
         with self._engine.begin() as connection:
-            return frozenset(
-                connection.scalars(select(_d.subscriber).where(_d.mailing == mailing, _d.state.in_(states)))
-            )
+            return frozenset(connection.scalars(settled))
 
     def open_test(self, issue: str, edition: str, *, provider: str, now: dt.datetime) -> str:
         """Enter a test copy, claimed, in a mailing of its own that counts for nothing else; that mailing's id."""
@@ -439,5 +441,5 @@ def _refuse_changed(connection: Connection, plan: Plan) -> None:
     if copies:
         raise BulletinError(
             f"the issue was changed after {copies} copies of it had left ({', '.join(changed)}).",
-            hint="Undo the change to send the rest as it was, or say that the rest get the new text.",
+            hint="Undo the change to send the rest as it was, or send the new text to them: bulletin send --changed",
         )

@@ -259,8 +259,9 @@ def _connect(account: _Account) -> smtplib.SMTP:
             hint="Check host, port and tls under [providers.smtp].",
         ) from None
     except (smtplib.SMTPException, OSError) as error:
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise ProviderError(
-            f"the mail server {where} cannot be reached: {str(error) or type(error).__name__}.",
+            f"the mail server {where} cannot be reached: {reason}.",
             hint="Check host, port and tls under [providers.smtp], and your network.",
         ) from None
 
