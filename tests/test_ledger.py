@@ -200,7 +200,7 @@ def test_an_edition_changed_after_copies_left_is_refused_unless_accepted(room: N
     changed = (editions[0], edition(subject="Mended"))
     room.ledger.start_or_resume(room.plan(editions=changed), now=NOON)
     answer(room, claim(room, limit=1), OutcomeKind.ACCEPTED)
-    with pytest.raises(BulletinError, match=r"changed after 1 copies of it had left \(everyone.en-GB\)"):
+    with pytest.raises(BulletinError, match="changed after 1 copy of it had left"):
         room.ledger.start_or_resume(room.plan(editions=editions), now=NOON)
     assert room.ledger.start_or_resume(room.plan(editions=editions), now=NOON, accept_changed=True) == 0
 

@@ -440,6 +440,6 @@ def _refuse_changed(connection: Connection, plan: Plan) -> None:
     copies = connection.scalar(sent) if changed else 0
     if copies:
         raise BulletinError(
-            f"the issue was changed after {copies} copies of it had left ({', '.join(changed)}).",
+            f"the issue was changed after {copies} {'copy' if copies == 1 else 'copies'} of it had left.",
             hint="Undo the change to send the rest as it was, or send the new text to them: bulletin send --changed",
         )

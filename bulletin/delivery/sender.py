@@ -133,7 +133,7 @@ class _Run:
         waiting = _standing(sender.ledger, self._mailing).waiting
         if waiting:
             raise StoppedPartWay(
-                f"the provider put off {waiting} deliveries {TRIES} times; the last time it said: {self._last_reason}.",
+                f"{waiting} of {self._planned} deliveries were put off {TRIES} times; at last: {self._last_reason}.",
                 hint="Send again later to go on.",
             )
 
