@@ -1,6 +1,7 @@
 """Where files come in: plain data becomes one of our frozen values, or a list of everything wrong with it.
 
-pydantic does the checking, in its strict JSON mode: dates only as ISO text, booleans only as true and false.
+pydantic does the checking, in its strict JSON mode: dates only as ISO text, booleans only as true and false. Data that
+plainly fits need not wait for it; see `fitting`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from bulletin.errors import Place, Problem
+from bulletin.fitting import Unsure, fit
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -48,10 +50,17 @@ def admit(kind: type[T], data: object, place_of: PlaceOf, key_of: PlaceOf | None
     Any path may be asked for; for a missing key `place_of` is given the path of its parent. For a key that should not
     be there `key_of` is asked instead, if it is given.
     """
+    try:
+        quickly: T = fit(kind, data)
+    except Unsure:
+        pass
+    else:
+        return quickly
     from pydantic import ValidationError
 
     try:
-        value: T = _adapter(kind).validate_json(json.dumps(data), strict=True)
+        # str: TOML has dates and times of its own, which are texts to us.
+        value: T = _adapter(kind).validate_json(json.dumps(data, default=str), strict=True)
     except ValidationError as error:
         details = error.errors(include_url=False)
         return Rejected(tuple(_problem(kind, detail, place_of, key_of or place_of) for detail in details))

@@ -21,7 +21,7 @@ LAYERS = {
         *("archive", "subscribers", "delivery", "providers", "manual"),
     },
     "edge": {"publication", "stores", "http", "guard", "pictures", "registry", "sampleweb"},
-    "doors": {"config", "issuefile", "door"},
+    "doors": {"config", "issuefile", "door", "fitting"},
     "nouns": {"model", "errors", ""},
 }
 """Who may import whom: a layer knows itself and those below. The empty name is `bulletin/__init__.py`."""
