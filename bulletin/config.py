@@ -398,7 +398,7 @@ def _ids(config: Config) -> Iterator[Complaint]:
                 yield (
                     ("audiences", number, "domains"),
                     f'"{domain}" is not an exact mail domain.',
-                    "Write each domain in full, in small letters: a suffix or * is not accepted (S-26).",
+                    "Write each domain in full, in small letters: a suffix or * is not accepted.",
                 )
 
 

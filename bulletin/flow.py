@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bulletin import __version__, issuefile
+from bulletin import __version__
 from bulletin.editions import audiences_of, make_edition
 from bulletin.errors import BulletinError
 from bulletin.model import EVERYONE, Candidate, Finding, Image, Issue, Item, RenderedEdition, Severity
@@ -92,6 +92,7 @@ def collect(home: Publication, issue: str, *, on_done: Callable[[SourceReport], 
     A source that fails is a report with its reason; it never stops the others (F-11).
     """
     from bulletin import collecting, selection
+    from bulletin.issuefile import edit
 
     if not home.config.sources:
         raise BulletinError("bulletin.toml names no sources.", hint="See: bulletin help collecting")
@@ -108,7 +109,7 @@ def collect(home: Publication, issue: str, *, on_done: Callable[[SourceReport], 
         reports, issue=file.issue, earlier_issues=tuple(home.other_issues(issue)), config=home.config
     )
     if chosen.new:
-        home.edit_issue(issue, lambda text, path: issuefile.add_candidates(text, path, chosen.new))
+        home.edit_issue(issue, lambda text, path: edit.add_candidates(text, path, chosen.new))
     return Collected(reports, chosen.new, chosen.left_out)
 
 
@@ -126,8 +127,10 @@ def add_page(home: Publication, issue: str, url: str, section: str | None = None
 
 def add_candidate(home: Publication, issue: str, candidate: Candidate) -> Candidate:
     """Put one candidate at the top of the issue's inbox."""
+    from bulletin.issuefile import edit
+
     _refuse_known(home.read_issue(issue), candidate.url)
-    home.edit_issue(issue, lambda text, path: issuefile.add_candidates(text, path, [candidate]))
+    home.edit_issue(issue, lambda text, path: edit.add_candidates(text, path, [candidate]))
     home.read_issue(issue)
     return candidate
 
@@ -158,6 +161,7 @@ class Placed:
 def place(home: Publication, issue: str, url: str, section: str | None, *, with_picture: bool = True) -> Placed:
     """Move the inbox entry of this address into a section; its picture is fetched and made fit for mail."""
     from bulletin import selection
+    from bulletin.issuefile import edit
 
     file = home.read_issue(issue)
     candidate = next((entry for entry in file.issue.inbox if entry.url == url), None)
@@ -174,13 +178,15 @@ def place(home: Publication, issue: str, url: str, section: str | None, *, with_
     item = selection.item_from(candidate, {item.id for item in file.issue.items})
     image, trouble = _fetch_picture(home, issue, candidate, item.id) if with_picture and candidate.image else (None, "")
     item = replace(item, image=image)
-    home.edit_issue(issue, lambda text, path: issuefile.place_candidate(text, path, url, target, item))
+    home.edit_issue(issue, lambda text, path: edit.place_candidate(text, path, url, target, item))
     return Placed(item, target, trouble)
 
 
 def skip(home: Publication, issue: str, url: str, why: str) -> None:
     """Turn an inbox entry down, so that it does not come back."""
-    home.edit_issue(issue, lambda text, path: issuefile.skip_candidate(text, path, url, why))
+    from bulletin.issuefile import edit
+
+    home.edit_issue(issue, lambda text, path: edit.skip_candidate(text, path, url, why))
 
 
 def _fetch_picture(home: Publication, issue: str, candidate: Candidate, name: str) -> tuple[Image | None, str]:

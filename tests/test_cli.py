@@ -15,7 +15,7 @@ from bulletin.cli import COMMANDS, run
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_list_of_commands_says_what_each_command_says_of_itself(name: str) -> None:
-    """The list is kept apart from the commands, so that showing it loads none of them. Here the two are held together."""
+    """The list is kept apart from the commands, so that showing it loads none of them."""
     module, summary = COMMANDS[name]
     command: click.Command = getattr(importlib.import_module(f"bulletin.cli.{module}"), name)
     assert command.name == name

@@ -15,7 +15,7 @@ from markdown_it import MarkdownIt
 
 from bulletin import issuefile
 from bulletin.errors import BulletinError, FileProblems, Problem
-from bulletin.issuefile import Vocabulary
+from bulletin.issuefile import Vocabulary, edit
 from bulletin.model import Candidate, Event, Image, Issue, Item
 
 PATH = "issues/2024-05/issue.yaml"
@@ -611,7 +611,7 @@ EMPTIED = ("inbox: []", "skipped: []")
 @pytest.mark.parametrize("text", FILES)
 def test_candidates_go_to_the_top_of_the_inbox_and_nothing_else_changes(text: str) -> None:
     before = issuefile.read(text, PATH).issue
-    after = issuefile.add_candidates(text, PATH, [CANDIDATE, replace(CANDIDATE, url="https://www.example.org/b")])
+    after = edit.add_candidates(text, PATH, [CANDIDATE, replace(CANDIDATE, url="https://www.example.org/b")])
     issue = issuefile.read(after, PATH).issue
     assert [entry.url for entry in issue.inbox[:2]] == [CANDIDATE.url, "https://www.example.org/b"]
     assert replace(issue.inbox[0], summary="") == replace(CANDIDATE, summary="")
@@ -624,7 +624,7 @@ def test_candidates_go_to_the_top_of_the_inbox_and_nothing_else_changes(text: st
 @pytest.mark.parametrize("text", FILES)
 def test_an_item_goes_to_the_end_of_its_section_which_is_made_if_missing(text: str, section: str) -> None:
     before = issuefile.read(text, PATH).issue
-    after = issuefile.add_item(text, PATH, section, ITEM)
+    after = edit.add_item(text, PATH, section, ITEM)
     issue = issuefile.read(after, PATH).issue
     (found,) = [found for found in issue.sections if found.id == section]
     assert replace(found.items[-1], summary="") == replace(ITEM, summary="")
@@ -640,7 +640,7 @@ def test_an_item_goes_to_the_end_of_its_section_which_is_made_if_missing(text: s
 def test_a_placed_candidate_takes_its_words_along(text: str, section: str, url: str) -> None:
     before = issuefile.read(text, PATH).issue
     (entry,) = [entry for entry in before.inbox if entry.url == url]
-    after = issuefile.place_candidate(text, PATH, url, section, Item(id="placed", title=entry.title, link="Read it"))
+    after = edit.place_candidate(text, PATH, url, section, Item(id="placed", title=entry.title, link="Read it"))
     issue = issuefile.read(after, PATH).issue
     (found,) = [found for found in issue.sections if found.id == section]
     item = found.items[-1]
@@ -675,7 +675,7 @@ MOVED = {
 @pytest.mark.parametrize("text", WITH_INBOX)
 def test_a_skipped_candidate_is_remembered_with_its_reason(text: str, url: str) -> None:
     before = issuefile.read(text, PATH).issue
-    after = issuefile.skip_candidate(text, PATH, url, "ran in March: see there")
+    after = edit.skip_candidate(text, PATH, url, "ran in March: see there")
     issue = issuefile.read(after, PATH).issue
     assert issue.inbox == tuple(other for other in before.inbox if other.url != url)
     assert issue.skipped[:-1] == before.skipped
@@ -685,13 +685,13 @@ def test_a_skipped_candidate_is_remembered_with_its_reason(text: str, url: str) 
 
 @pytest.mark.parametrize("text", FILES)
 def test_nothing_to_add_changes_no_byte(text: str) -> None:
-    assert issuefile.add_candidates(text, PATH, []) == text
+    assert edit.add_candidates(text, PATH, []) == text
 
 
 def test_a_list_that_cannot_be_changed_line_by_line_is_left_with_a_remedy() -> None:
     text = WHOLE + 'inbox: [{title: One, url: "https://www.example.org/one"}]\n'
     with pytest.raises(BulletinError) as caught:
-        issuefile.add_candidates(text, PATH, [CANDIDATE])
+        edit.add_candidates(text, PATH, [CANDIDATE])
     assert str(caught.value) == (
         f'{PATH}:10:8: "inbox" is written in a form that cannot be changed line by line. '
         'Write each entry on its own lines, starting with "- ".'
@@ -700,11 +700,11 @@ def test_a_list_that_cannot_be_changed_line_by_line_is_left_with_a_remedy() -> N
 
 def test_an_unknown_address_is_said_plainly() -> None:
     with pytest.raises(BulletinError, match=r"holds no entry with the address https://www\.example\.org/none"):
-        issuefile.skip_candidate(WHOLE + INBOX, PATH, "https://www.example.org/none", "")
+        edit.skip_candidate(WHOLE + INBOX, PATH, "https://www.example.org/none", "")
 
 
 def test_an_edit_of_the_middle_of_a_file_reads_well() -> None:
-    after = issuefile.place_candidate(
+    after = edit.place_candidate(
         WHOLE + INBOX, PATH, "https://www.example.org/one", "news", Item(id="one", title="Offered: one")
     )
     expected = """\
@@ -799,14 +799,14 @@ def test_any_words_survive_any_edits_and_nothing_else_moves(start: str, steps: l
 def taken(what: Step, text: str, before: Issue, item: Item) -> str:
     step, offered, section = what
     if step == "add":
-        return issuefile.add_candidates(text, PATH, [offered])
+        return edit.add_candidates(text, PATH, [offered])
     if step == "item" or (step == "place" and not before.inbox):
-        return issuefile.add_item(text, PATH, section, item)
+        return edit.add_item(text, PATH, section, item)
     if not before.inbox:
         return text
     if step == "skip":
-        return issuefile.skip_candidate(text, PATH, before.inbox[-1].url, offered.why)
-    return issuefile.place_candidate(text, PATH, before.inbox[0].url, section, item)
+        return edit.skip_candidate(text, PATH, before.inbox[-1].url, offered.why)
+    return edit.place_candidate(text, PATH, before.inbox[0].url, section, item)
 
 
 SIGNS = ["word", "-", "+", "*", ">", "#", "1.", "2)", "=", "---", "```", "and", "|", "longer_words_that_break_lines"]
@@ -816,6 +816,6 @@ SIGNS = ["word", "-", "+", "*", ">", "#", "1.", "2)", "=", "---", "```", "and", 
 @settings(deadline=None, max_examples=50)
 def test_breaking_long_lines_never_changes_what_the_words_mean(words: list[str]) -> None:
     summary = " ".join(words)
-    after = issuefile.add_candidates(HEAD, PATH, [replace(CANDIDATE, summary=summary)])
+    after = edit.add_candidates(HEAD, PATH, [replace(CANDIDATE, summary=summary)])
     read_back = issuefile.read(after, PATH).issue.inbox[0].summary
     assert MarkdownIt().render(read_back).split() == MarkdownIt().render(summary).split()

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from test_config import GOOD
 
-from bulletin import issuefile
 from bulletin.errors import BulletinError
+from bulletin.issuefile import edit
 from bulletin.model import Candidate
 from bulletin.publication import Publication, open_publication, write_atomically
 
@@ -35,11 +35,11 @@ def home(tmp_path: Path) -> Publication:
 
 
 def adding(url: str, meanwhile: Callable[[], None] = lambda: None) -> Callable[[str, str], str]:
-    def edit(text: str, path: str) -> str:
+    def add(text: str, path: str) -> str:
         meanwhile()
-        return issuefile.add_candidates(text, path, [Candidate(title="Offered", url=url)])
+        return edit.add_candidates(text, path, [Candidate(title="Offered", url=url)])
 
-    return edit
+    return add
 
 
 # ---------------------------------------------------------------- finding

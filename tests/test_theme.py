@@ -11,7 +11,7 @@ from bulletin.editions import make_edition
 from bulletin.errors import BulletinError
 from bulletin.model import Edition, RenderedEdition
 from bulletin.publication import Publication, open_publication
-from bulletin.render import render
+from bulletin.render import render, theme
 
 PUBLICATION = open_publication(Path(__file__).resolve().parent.parent, {})
 CONFIG = PUBLICATION.config
@@ -147,3 +147,12 @@ def test_a_template_in_another_encoding_is_named(tmp_path: Path) -> None:
     (tmp_path / "templates" / "mail" / "issue.txt").write_bytes("Tŷ".encode("utf-16"))
     with pytest.raises(BulletinError, match=r"mail/issue\.txt: .*not UTF-8"):
         themed(tmp_path, {})
+
+
+def test_z39_a_template_used_for_text_and_for_html_escapes_where_it_should(tmp_path: Path) -> None:
+    """Compiled templates are kept between runs: one compiled for text must never write markup."""
+    (tmp_path / "both.txt").write_text("{{ words }}", "utf-8")
+    for _ in range(2):
+        theme._environment.cache_clear()  # as a new command would find it
+        assert theme.run((tmp_path,), "both.txt", {"words": "<b>"}, escape=False) == "<b>"
+        assert theme.run((tmp_path,), "both.txt", {"words": "<b>"}, escape=True) == "&lt;b&gt;"

@@ -47,7 +47,7 @@ def collect(issue: str | None, as_json: bool) -> None:
         f" {len(result.left_out)} left out as known, repeated or too old."
     )
     if result.new:
-        output.say(f"Go on: bulletin pick {name}")
+        output.say(f"Go on: bulletin pick --issue {name}")
 
 
 def plural(count: int, one: str, many: str) -> str:

@@ -1,6 +1,7 @@
 """Markdown of summaries and opening words, as HTML for mail and archive and as plain text.
 
-Both come from one parse, so they say the same things and hold the same links (H-24).
+Both come from one parser, so they say the same things and hold the same links (H-24). What one edition says, the next
+mostly says again, so both remember.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import html
 import re
 import textwrap
 from collections.abc import Iterator, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ _ATTRIBUTES = {"a": {"href"}, "ol": {"start"}}
 _SCHEMES = frozenset({"http", "https", "mailto", "tel"})
 
 
+@lru_cache(maxsize=512)
 def to_html(text: str) -> Markup:
     """Markdown as sanitised, balanced HTML.
 
@@ -36,6 +38,7 @@ def to_html(text: str) -> Markup:
     return Markup(clean.strip())  # noqa: S704 - just sanitised
 
 
+@lru_cache(maxsize=512)
 def to_text(text: str, width: int = 72) -> str:
     """Markdown as plain text in lines of at most `width` characters, where words and addresses allow it.
 

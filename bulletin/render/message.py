@@ -97,7 +97,7 @@ class MessageTemplate:
         self.envelope = envelope
         for kind, content in (("HTML", rendered.html), ("plain text", rendered.text)):
             if rendered.markers["unsubscribe_url"] not in content:
-                raise BulletinError(f"the {kind} of {rendered.name} gives readers no link to unsubscribe (L-16).")
+                raise BulletinError(f"the {kind} of {rendered.name} gives readers no link to unsubscribe.")
         boundary = f"=_{rendered.digest[:40]}"
         self._pieces = tuple(
             _joined(

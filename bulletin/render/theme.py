@@ -7,6 +7,7 @@ come before the starter's, one by one. Templates see `edition`, `config`, `brand
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
@@ -22,7 +23,7 @@ from bulletin.model import Edition
 from bulletin.render import markdown, palette, wording
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
+    from jinja2 import BytecodeCache, Environment
     from jinja2.ext import Extension
 
 Context = Mapping[str, Any]
@@ -58,7 +59,7 @@ def run(template_dirs: tuple[Path, ...], name: str, values: Context, *, escape: 
 
 def place_in_template(template_dirs: tuple[Path, ...], name: str, values: Context, offset: int) -> Place:
     """The template and line that wrote the character at `offset` of the output, also through includes."""
-    environment = _environment(template_dirs, escape=True).overlay(extensions=[_line_marks()])
+    environment = _environment(template_dirs, escape=True).overlay(extensions=[_line_marks()], bytecode_cache=None)
     marked = _run(environment, template_dirs, name, values)
     place, clean, end = Place(shown(template_dirs, name), 1, 1), 0, 0
     for mark in _LINE_MARK.finditer(marked):
@@ -79,6 +80,7 @@ def _environment(template_dirs: tuple[Path, ...], escape: bool) -> Environment:
 
     environment = SandboxedEnvironment(
         loader=FileSystemLoader([str(folder) for folder in template_dirs]),
+        bytecode_cache=_compiled_templates("markup" if escape else "text"),
         undefined=StrictUndefined,
         autoescape=escape,  # by hand: Jinja's own choice goes by file name and knows no .mjml
         trim_blocks=True,
@@ -101,6 +103,27 @@ def _environment(template_dirs: tuple[Path, ...], escape: bool) -> Environment:
         "readers_only": wording.readers_only,
     }
     return environment
+
+
+def _compiled_templates(kind: str) -> BytecodeCache | None:
+    """Compiled templates, kept between commands as Python keeps its own; only where nobody else can write.
+
+    They are checked against the templates' content and are only ever a saving of time: None where there is no place.
+    What is compiled to escape its values must never serve where it should not, or the other way about: `kind` keeps
+    the two apart.
+    """
+    import jinja2
+    from jinja2 import FileSystemBytecodeCache
+    from platformdirs import user_cache_path
+
+    folder = user_cache_path("bulletin") / f"templates-{jinja2.__version__}"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        facts = folder.stat()
+    except OSError:
+        return None
+    private = facts.st_mode & 0o022 == 0 and facts.st_uid == getattr(os, "geteuid", lambda: facts.st_uid)()
+    return FileSystemBytecodeCache(str(folder), f"{kind}-%s.cache") if private or os.name == "nt" else None
 
 
 def _wrapped(text: str, width: int = 72, first: str = "", later: str | None = None) -> str:

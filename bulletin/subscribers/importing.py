@@ -124,7 +124,7 @@ def _rows(lines: Iterator[list[str]], columns: dict[str, int]) -> Iterator[Row |
             continue
         values = {field: cells[number] if number < len(cells) else "" for field, number in columns.items()}
         if any(re.search("[\r\n\0]", value) for value in values.values()):
-            yield RefusedRow(line=line, reason="a value holds a line break or a NUL (M-10)")
+            yield RefusedRow(line=line, reason="a value holds a line break or a NUL")
             continue
         try:
             email = normalise(values["email"])
