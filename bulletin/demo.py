@@ -148,10 +148,12 @@ def _check(home: Publication) -> Step:
 
 
 def _render(home: Publication) -> Step:
-    written = flow.write_rendered(home, ISSUE, home.root / "rendered")
+    written = flow.write_rendered(home, ISSUE, home.root / "rendered", local_pictures=True)
     sizes = ", ".join(f"{path.name} {size // 1000} kB" for path, size in written if path.suffix == ".html")
     page = next(path for path, _ in written if path.name.startswith("everyone") and path.suffix == ".html")
-    return Step("Render", f"wrote the finished mails: {sizes}", str(page), f"bulletin render {ISSUE} --out rendered")
+    return Step(
+        "Render", f"wrote the finished mails: {sizes}", str(page), f"bulletin render {ISSUE} --out rendered --local"
+    )
 
 
 def _send(home: Publication) -> Iterator[Step]:

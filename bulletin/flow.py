@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bulletin import __version__
-from bulletin.editions import audiences_of, make_edition
+from bulletin.editions import audiences_of, issue_url, make_edition
 from bulletin.errors import BulletinError
 from bulletin.model import EVERYONE, Candidate, Finding, Image, Issue, Item, RenderedEdition, Severity
 from bulletin.publication import Publication, open_publication, write_atomically
@@ -257,21 +257,31 @@ def render_file(home: Publication, file: IssueFile) -> tuple[RenderedEdition, ..
     return tuple(rendered)
 
 
-def write_rendered(home: Publication, issue: str, directory: Path) -> list[tuple[Path, int]]:
+def write_rendered(
+    home: Publication, issue: str, directory: Path, *, local_pictures: bool = False
+) -> list[tuple[Path, int]]:
     """Write the finished mails as `<audience>.<language>.html` and `.txt`; each path with its bytes.
 
-    Personal values are samples: the files are for looking at.
+    Personal values are samples: the files are for looking at. With `local_pictures` the pictures are copied beside
+    them and shown from there, because in mail they come from the archive, which may not be published yet.
     """
     from bulletin.render import fill, sample_personal
 
     written = []
-    for edition in render(home, issue):
+    file = home.read_issue(issue)
+    for edition in render_file(home, file):
         html, text = fill(edition, sample_personal(home.config))
+        if local_pictures:
+            html = html.replace(f'src="{issue_url(home.config, issue)}', 'src="')
         for ending, content in (("html", html), ("txt", text)):
             path = directory / f"{edition.name}.{ending}"
             data = content.encode("utf-8")
             write_atomically(path, data)
             written.append((path, len(data)))
+    if local_pictures:
+        there = {name for name, facts in home.pictures(file.issue).items() if facts}
+        for picture in {item.image.file for item in file.issue.items if item.image and not item.restricted} & there:
+            write_atomically(directory / picture, home.picture_bytes(issue, picture))
     return written
 
 
