@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from zoneinfo import ZoneInfo, available_timezones
 
 from bulletin import door
-from bulletin.door import Loc, Rejected
+from bulletin.door import Complaint, Loc, Rejected
 from bulletin.errors import FileProblems, Place, Problem
 from bulletin.issuefile import Vocabulary
 from bulletin.model import EVERYONE, STRICT
@@ -284,12 +284,9 @@ def read(path: Path) -> Config:
             loc = loc[:-1]
         return places.get(loc, Place(name, 1, 1))
 
-    config = door.admit(Config, data, place_of)
+    config = door.admit(Config, data, place_of, rules=_beyond_schema)
     if isinstance(config, Rejected):
         raise FileProblems(name, config.problems)
-    problems = [Problem(place_of(loc), message, hint) for loc, message, hint in _beyond_schema(config)]
-    if problems:
-        raise FileProblems(name, problems)
     return config
 
 
@@ -334,7 +331,6 @@ def _places(text: str, name: str) -> Mapping[Loc, Place]:
     return MappingProxyType(places)
 
 
-Complaint = tuple[Loc, str, str]
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}\Z")
 _ADDRESS = re.compile(r"[^@\s<>,;\"]+@[A-Za-z0-9.-]+\.[A-Za-z0-9-]+\Z")
 _ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*\Z")

@@ -6,9 +6,10 @@ plainly fits need not wait for it; see `fitting`.
 
 from __future__ import annotations
 
+import copy
 import difflib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
 from itertools import pairwise
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 Loc = tuple[str | int, ...]
+Complaint = tuple[Loc, str, str]
+"""A broken rule: the path it is about, what is wrong, and what to do."""
 PlaceOf = Callable[[Loc], Place]
 T = TypeVar("T")
 
@@ -44,12 +47,32 @@ def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
 _ADAPTERS: dict[type[Any], TypeAdapter[Any]] = {}
 
 
-def admit(kind: type[T], data: object, place_of: PlaceOf, key_of: PlaceOf | None = None) -> T | Rejected:
+def admit(
+    kind: type[T],
+    data: object,
+    place_of: PlaceOf,
+    *,
+    key_of: PlaceOf | None = None,
+    rules: Callable[[T], Iterable[Complaint]] = lambda value: (),
+) -> T | Rejected:
     """`data` as a value of `kind`, or every problem in it, each at the place `place_of` gives for its path.
 
-    Any path may be asked for; for a missing key `place_of` is given the path of its parent. For a key that should not
-    be there `key_of` is asked instead, if it is given.
+    `rules` name what a schema cannot. They are asked even if the schema finds something, about what is left without
+    the faulty keys, so that a person sees all mistakes at once. Any path may be asked for; for a missing key `place_of`
+    is given the path of its parent. For a key that should not be there `key_of` is asked instead, if it is given.
     """
+    judged = _judge(kind, data)
+    problems: list[Problem] = []
+    if isinstance(judged, list):
+        problems = [_problem(kind, detail, place_of, key_of or place_of) for detail in judged]
+        judged = _judge(kind, _without(data, [detail["loc"] for detail in judged]))
+    if not isinstance(judged, list):
+        problems += [Problem(place_of(loc), message, hint) for loc, message, hint in rules(judged)]
+    return Rejected(tuple(problems)) if problems or isinstance(judged, list) else judged
+
+
+def _judge(kind: type[T], data: object) -> T | list[ErrorDetails]:
+    """The value, or what pydantic finds wrong."""
     try:
         quickly: T = fit(kind, data)
     except Unsure:
@@ -62,9 +85,26 @@ def admit(kind: type[T], data: object, place_of: PlaceOf, key_of: PlaceOf | None
         # str: TOML has dates and times of its own, which are texts to us.
         value: T = _adapter(kind).validate_json(json.dumps(data, default=str), strict=True)
     except ValidationError as error:
-        details = error.errors(include_url=False)
-        return Rejected(tuple(_problem(kind, detail, place_of, key_of or place_of) for detail in details))
+        return error.errors(include_url=False)
     return value
+
+
+def _without(data: Any, locs: Sequence[Loc]) -> Any:
+    """A copy without the keys at these paths. Entries of lists stay, for the numbers of the others to stay right."""
+    left = copy.deepcopy(data)
+    for loc in locs:
+        around = left
+        for part in loc[:-1]:
+            around = around[part] if _has(around, part) else None
+        if loc and isinstance(around, dict):
+            around.pop(loc[-1], None)
+    return left
+
+
+def _has(around: Any, part: str | int) -> bool:
+    if isinstance(around, list):
+        return isinstance(part, int) and part < len(around)
+    return isinstance(around, dict) and part in around
 
 
 def json_schema(kind: type[Any]) -> dict[str, Any]:

@@ -224,3 +224,14 @@ def test_settings_may_live_in_a_pyproject_file(tmp_path: Path) -> None:
     with pytest.raises(FileProblems) as caught:
         read(tmp_path, text.replace("archive_url", "archiv_url"), "pyproject.toml")
     assert caught.value.problems[-1].place.line == 16
+
+
+def test_mistakes_of_both_kinds_are_shown_at_once(tmp_path: Path) -> None:
+    """What the schema forbids does not hide what the rules forbid."""
+    text = GOOD.replace("[web]", '[brand]\nstraplin = "x"\ncolour = "blue"\n\n[web]')
+    (tmp_path / "bulletin.toml").write_text(text, "utf-8")
+    with pytest.raises(FileProblems) as caught:
+        config.read(tmp_path / "bulletin.toml")
+    said = "\n".join(map(str, caught.value.problems))
+    assert 'Did you mean "strapline"?' in said
+    assert '"blue" is not a colour' in said

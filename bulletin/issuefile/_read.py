@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from bulletin import door
-from bulletin.door import Loc, Rejected
-from bulletin.errors import FileProblems, Place, Problem
+from bulletin.door import Complaint, Loc, Rejected
+from bulletin.errors import FileProblems, Place
 from bulletin.issuefile._yaml import Document, parse
 from bulletin.model import EVERYONE, SCHEMA, Issue
 
@@ -50,19 +50,16 @@ def read(text: str, path: str, vocabulary: Vocabulary | None = None) -> IssueFil
     data = dict(document.data)
     if isinstance(data.get("schema"), str) and data["schema"].isdigit():
         data["schema"] = int(data["schema"])
-    issue = door.admit(Issue, data, document.place_of, document.key_of)
+    issue = door.admit(
+        Issue,
+        data,
+        document.place_of,
+        key_of=document.key_of,
+        rules=lambda issue: _beyond_schema(issue, vocabulary or Vocabulary()),
+    )
     if isinstance(issue, Rejected):
         raise FileProblems(path, issue.problems)
-    problems = [
-        Problem(document.place_of(loc), message, hint)
-        for loc, message, hint in _beyond_schema(issue, vocabulary or Vocabulary())
-    ]
-    if problems:
-        raise FileProblems(path, problems)
     return IssueFile(path, text, issue, document)
-
-
-Complaint = tuple[Loc, str, str]
 
 
 def _beyond_schema(issue: Issue, known: Vocabulary) -> Iterator[Complaint]:
