@@ -12,7 +12,8 @@ from bulletin.cli import output
 @click.command()
 @click.argument("issue", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print the result for a machine.")
-def collect(issue: str | None, as_json: bool) -> None:
+@click.pass_context
+def collect(ctx: click.Context, issue: str | None, as_json: bool) -> None:
     """Ask all sources for news and put what is new into the inbox of ISSUE.
 
     What an earlier issue used, what this one holds already and what you skipped does not come back.
@@ -42,6 +43,9 @@ def collect(issue: str | None, as_json: bool) -> None:
         else:
             output.done(f"{report.source.title}: {plural(len(report.candidates), 'story', 'stories')}")
     output.say()
+    if all(report.failure for report in result.reports):
+        output.warn("No source could be asked. Nothing was changed.")
+        ctx.exit(1)
     output.done(
         f"{plural(len(result.new), 'new story', 'new stories')} in the inbox of {name};"
         f" {len(result.left_out)} left out as known, repeated or too old."

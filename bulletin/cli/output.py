@@ -139,9 +139,12 @@ def table(rows: Iterable[tuple[str, ...]], header: tuple[str, ...]) -> None:
     from rich.table import Table
 
     drawn = Table(*header, box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    console = Console(soft_wrap=False, highlight=False)
+    if not console.is_terminal:
+        console.width = 500  # a file has room for every word
     for row in rows:
         drawn.add_row(*(_plain(cell) for cell in row))
-    Console(soft_wrap=False, highlight=False).print(drawn)
+    console.print(drawn)
 
 
 def _plain(cell: str) -> str:

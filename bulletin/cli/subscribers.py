@@ -45,7 +45,7 @@ def list_(as_json: bool) -> None:
     """List all readers, with the edition each one gets."""
     from bulletin import flow
 
-    rows = flow.list_subscribers(output.publication())
+    rows = sorted(flow.list_subscribers(output.publication()), key=lambda row: row[0].email)
     if as_json:
         output.show_json(
             [
