@@ -13,12 +13,15 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from email.message import EmailMessage
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
+from mailgunserver import KEY, mailgun_server
+from mailserver import mail_server
 
 from bulletin import demo as playing
 from bulletin import issuefile, sampleweb
@@ -26,9 +29,16 @@ from bulletin import issuefile, sampleweb
 ROOT = Path(__file__).parent.parent
 
 
-def bulletin(*arguments: str, cwd: Path, typed: str = "", code: int = 0, path: Path | None = None) -> str:
+def bulletin(
+    *arguments: str,
+    cwd: Path,
+    typed: str = "",
+    code: int = 0,
+    path: Path | None = None,
+    secrets: Mapping[str, str] = MappingProxyType({}),
+) -> str:
     """What a command prints, results and talk together; fails unless it ends with the exit code `code`."""
-    return "".join(run(*arguments, cwd=cwd, typed=typed, code=code, path=path))
+    return "".join(run(*arguments, cwd=cwd, typed=typed, code=code, path=path, secrets=secrets))
 
 
 def machine(*arguments: str, cwd: Path, code: int = 0) -> Any:
@@ -36,9 +46,16 @@ def machine(*arguments: str, cwd: Path, code: int = 0) -> Any:
     return json.loads(run(*arguments, "--json", cwd=cwd, code=code)[0])
 
 
-def run(*arguments: str, cwd: Path, typed: str = "", code: int = 0, path: Path | None = None) -> tuple[str, str]:
+def run(
+    *arguments: str,
+    cwd: Path,
+    typed: str = "",
+    code: int = 0,
+    path: Path | None = None,
+    secrets: Mapping[str, str] = MappingProxyType({}),
+) -> tuple[str, str]:
     """The results and the talk of a command."""
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("BULLETIN_")}
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("BULLETIN_")} | dict(secrets)
     if path:
         environment["PYTHONPATH"] = str(path)
     done = subprocess.run(
@@ -364,6 +381,45 @@ def test_an_issue_with_something_to_fix_is_not_sent(vkpp: Path) -> None:
     said = bulletin("send", "2024-05", "--yes", cwd=vkpp, code=1)
     assert "SUB01" in said
     assert not list(vkpp.rglob("*.eml"))
+
+
+def send_by(home: Path, provider: str, settings: str) -> None:
+    """Let the publication really send."""
+    file = home / "bulletin.toml"
+    text = re.sub(r'provider = "outbox".*', f'provider = "{provider}"', file.read_text("utf-8"))
+    file.write_text(f"{text}\n[providers.{provider}]\n{settings}\n", "utf-8")
+
+
+def test_readers_get_their_mail_through_a_mail_server(vkpp: Path) -> None:
+    readers(vkpp)
+    with mail_server() as server:
+        send_by(vkpp, "smtp", f'host = "127.0.0.1"\nport = {server.port}\ntls = "none"')
+        said = bulletin("send", "2024-05", cwd=vkpp, typed="12\n")
+    assert "accepted        12" in said
+    assert len(server.delivered) == len(set(server.delivered)) == 12
+    mail = email.message_from_bytes(server.messages["amal@force.example.org"], policy=email.policy.default)
+    body = mail.get_body(("plain",))
+    assert body is not None
+    assert kept_for_forces(vkpp) in body.get_content()
+    assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+
+
+def test_readers_get_their_mail_through_a_mail_service(vkpp: Path) -> None:
+    readers(vkpp)
+    with mailgun_server() as server:
+        send_by(vkpp, "mailgun", f'domain = "news.example.org"\nendpoint = "{server.endpoint}"')
+        said = bulletin("send", "2024-05", cwd=vkpp, typed="12\n", secrets={"BULLETIN_MAILGUN_KEY": KEY})
+    assert "accepted        12" in said
+    assert server.faults == []
+    assert len(server.delivered) == 12
+    assert KEY not in said
+
+
+def test_a_missing_key_is_named_and_nothing_is_sent(vkpp: Path) -> None:
+    readers(vkpp)
+    send_by(vkpp, "mailgun", 'domain = "news.example.org"')
+    said = bulletin("send", "2024-05", "--yes", cwd=vkpp, code=2)
+    assert "BULLETIN_MAILGUN_KEY" in said
 
 
 # ---------------------------------------------------------------- 8. archive
