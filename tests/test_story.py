@@ -9,6 +9,7 @@ import email
 import email.policy
 import json
 import os
+import pty
 import re
 import shutil
 import subprocess
@@ -71,6 +72,32 @@ def run(
     assert "Traceback" not in done.stderr, done.stderr
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout, done.stderr
+
+
+def at_a_terminal(arguments: list[str], cwd: Path, answers: Mapping[str, Iterator[str]]) -> str:
+    """What a person sees who types an answer to each prompt, by the words it begins with."""
+    terminal, its_end = pty.openpty()
+    command = [sys.executable, "-m", "bulletin", *arguments]
+    program = subprocess.Popen(command, cwd=cwd, stdin=its_end, stdout=its_end, stderr=its_end, start_new_session=True)
+    os.close(its_end)
+    said, answered = "", 0
+    while piece := _read(terminal):
+        said += piece
+        for words, given in answers.items():
+            prompt = said.rfind(words)
+            if prompt >= answered and said.rstrip(" ").endswith(":") and "\n" not in said[prompt:]:
+                os.write(terminal, next(given).encode() + b"\n")
+                answered = len(said)
+    os.close(terminal)
+    assert program.wait(timeout=30) == 0, said
+    return said
+
+
+def _read(terminal: int) -> str:
+    try:
+        return os.read(terminal, 4096).decode("utf-8", "replace")
+    except OSError:  # how Linux says that the program has ended
+        return ""
 
 
 def messages(folder: Path) -> list[EmailMessage]:
@@ -307,6 +334,25 @@ def test_picking_asks_one_by_one_at_a_terminal_and_lists_elsewhere(collecting: P
     said = bulletin("pick", cwd=collecting)
     assert "Headline" in said
     assert re.search(r"^1\s", said, re.M)
+
+
+def test_picking_one_by_one_at_a_terminal(collecting: Path) -> None:
+    """Enter takes the proposed section, a number another one, s skips with a reason, n leaves, q stops."""
+    bulletin("collect", cwd=collecting)
+    offered = machine("pick", cwd=collecting)
+    said = at_a_terminal(
+        ["pick"],
+        collecting,
+        {"Where to": iter(["", "2", "nonsense", "s", "n", "q"]), "Why": iter(["not for us"])},
+    )
+    assert "1 of " in said
+    assert '"nonsense" is none of these' in said
+    left = [entry["url"] for entry in machine("pick", cwd=collecting)]
+    assert left == [entry["url"] for entry in offered[3:]]
+    issue = issuefile.read((collecting / "issues/2024-05/issue.yaml").read_text("utf-8"), "issue.yaml").issue
+    placed = {item.url: section.id for section in issue.sections for item in section.items}
+    assert placed == {offered[0]["url"]: offered[0]["section"], offered[1]["url"]: "national"}
+    assert [(entry.url, entry.why) for entry in issue.skipped] == [(offered[2]["url"], "not for us")]
 
 
 # ---------------------------------------------------------------- 5. check

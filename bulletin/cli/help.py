@@ -15,7 +15,7 @@ from bulletin.errors import BulletinError
 @click.command()
 @click.argument("topic", required=False)
 def help(topic: str | None) -> None:
-    """Show the manual: its topics, one TOPIC, or what the CODE of a finding means."""
+    """Show the manual: its topics, one TOPIC, all codes of findings, or what one CODE means."""
     manual = resources.files("bulletin.manual")
     pages = {page.name.removesuffix(".md"): page for page in manual.iterdir() if page.name.endswith(".md")}
     if topic is None:
@@ -27,6 +27,11 @@ def help(topic: str | None) -> None:
         return
     from bulletin.checks import all_checks
 
+    if name == "codes":
+        output.table(
+            ((check.code, check.severity.value, check.summary) for check in all_checks()), ("Code", "", "Notices")
+        )
+        return
     for check in all_checks():
         if check.code == topic.upper():
             entry = inspect.cleandoc(check.look.__doc__ or "")
@@ -49,7 +54,9 @@ def _list(pages: dict[str, str]) -> None:
     for name in sorted(pages, key=lambda name: (_ORDER.index(name) if name in _ORDER else len(_ORDER), name)):
         lines = [line for line in pages[name].splitlines() if line.strip()]
         output.show(f"  {name:<14}{lines[1] if len(lines) > 1 else ''}")
-    output.show("\nWhat a finding means: bulletin help CODE, such as bulletin help SUB01")
+    output.show(
+        "\nWhat a finding means: bulletin help CODE, such as bulletin help SUB01; all of them: bulletin help codes"
+    )
 
 
 def _show(markdown: str) -> None:
