@@ -292,10 +292,11 @@ def import_subscribers(home: Publication, file: Path, *, basis: str = "", dry_ru
     """Add the readers in a CSV file, or only say what that would do. Nobody who left is brought back."""
     from bulletin.subscribers import importing
 
-    store = open_subscribers(home)
-    difference = importing.compare(importing.read_csv(file.read_bytes(), file.name), store)
-    if not dry_run:
-        importing.add(difference, store, now=now(), how=f"import of {file.name}" + (f": {basis}" if basis else ""))
+    reading = importing.read_csv(file.read_bytes(), file.name)
+    with subscribers_of(home) as store:
+        difference = importing.compare(reading, store)
+        if not dry_run:
+            importing.add(difference, store, now=now(), how=f"import of {file.name}" + (f": {basis}" if basis else ""))
     return difference
 
 
@@ -303,26 +304,33 @@ def list_subscribers(home: Publication) -> list[tuple[Subscriber, str]]:
     """All subscribers, each with the audience whose edition they read."""
     from bulletin.subscribers.audience import audience_of
 
-    return [(person, audience_of(person.email, home.config)) for person in open_subscribers(home).all()]
+    with subscribers_of(home) as store:
+        return [(person, audience_of(person.email, home.config)) for person in store.all()]
 
 
 def unsubscribe(home: Publication, address: str) -> bool:
     """Take an address off the list at once; whether that changed anything. Raises if it is not known."""
-    from bulletin.subscribers.address import normalise
+    from bulletin.subscribers.address import AddressRefused, normalise
 
-    store = open_subscribers(home)
-    person = store.find(normalise(address))
-    if person is None:
-        raise BulletinError("that address is not on the list.", hint="See: bulletin subscribers list")
-    return store.unsubscribe(person.id, now=now(), how="taken off by the publisher")
+    try:
+        email = normalise(address)
+    except AddressRefused as refusal:
+        raise BulletinError(f"{refusal}.", hint="Write it as name@example.org.") from None
+    with subscribers_of(home) as store:
+        person = store.find(email)
+        if person is None:
+            raise BulletinError("that address is not on the list.", hint="See: bulletin subscribers list")
+        return store.unsubscribe(person.id, now=now(), how="taken off by the publisher")
 
 
-def open_subscribers(home: Publication) -> Subscribers:
-    """The store of subscribers."""
-    from bulletin.stores import open_database
+@contextmanager
+def subscribers_of(home: Publication) -> Iterator[Subscribers]:
+    """The publication's subscribers, while the context lasts."""
+    from bulletin.stores import database
     from bulletin.subscribers.store import Subscribers
 
-    return Subscribers(open_database(home.database_url))
+    with database(home.database_url) as engine:
+        yield Subscribers(engine)
 
 
 # ---------------------------------------------------------------- send
@@ -345,15 +353,15 @@ def prepare_sending(home: Publication, issue: str) -> Prepared:
     from bulletin.delivery.ledger import Ledger
     from bulletin.delivery.plan import make_plan
     from bulletin.providers import _provider as providers
-    from bulletin.stores import open_database
+    from bulletin.stores import database
     from bulletin.subscribers.store import Subscribers
 
     checked = check(home, issue)
-    engine = open_database(home.database_url)
     rendered = {edition.audience: edition for edition in checked.rendered}
     name = home.config.sending.provider
-    plan = make_plan(issue, rendered, Subscribers(engine).all(), home.config, name)
-    left = Ledger(engine).left(issue)
+    with database(home.database_url) as engine:
+        plan = make_plan(issue, rendered, Subscribers(engine).all(), home.config, name)
+        left = Ledger(engine).left(issue)
     to_go = sum(recipient.subscriber not in left for recipient in plan.recipients)
     return Prepared(checked, plan, to_go, providers.load(name).CAPABILITIES.really_sends)
 
@@ -398,14 +406,15 @@ def report_of(home: Publication, issue: str) -> Report | None:
     """How the sending of an issue stands; None if it was never started."""
     from bulletin.delivery.report import make_report
 
-    ledger = _ledger(home)
-    standing = ledger.standing(issue)
-    return make_report(standing, ledger.refusals(issue), ledger.unknown(issue)) if standing else None
+    with _ledger_of(home) as ledger:
+        standing = ledger.standing(issue)
+        return make_report(standing, ledger.refusals(issue), ledger.unknown(issue)) if standing else None
 
 
 def resolve(home: Publication, issue: str, *, accepted: bool, who: str, subscriber: str | None = None) -> int:
     """A person's word on deliveries whose fate nobody knows: they left, or they are to go out again; how many."""
-    return _ledger(home).resolve(issue, accepted=accepted, who=who, now=now(), subscriber=subscriber)
+    with _ledger_of(home) as ledger:
+        return ledger.resolve(issue, accepted=accepted, who=who, now=now(), subscriber=subscriber)
 
 
 @contextmanager
@@ -419,10 +428,10 @@ def _sender(home: Publication, on_progress: Callable[[int, int], None]) -> Itera
 
     provider = providers.load(home.config.sending.provider)
     surroundings = Surroundings(config=home.config, environment=home.environment, outbox_dir=home.outbox_dir, now=now)
-    with provider.open(surroundings) as session:
+    with _ledger_of(home) as ledger, provider.open(surroundings) as session:
         yield Sender(
             config=home.config,
-            ledger=_ledger(home),
+            ledger=ledger,
             session=session,
             capabilities=provider.CAPABILITIES,
             links=Links(home.config.service_url, home.secret()),
@@ -439,11 +448,13 @@ def _message(home: Publication, edition: RenderedEdition) -> MessageTemplate:
     return MessageTemplate(edition, Envelope.of(home.config))
 
 
-def _ledger(home: Publication) -> Ledger:
+@contextmanager
+def _ledger_of(home: Publication) -> Iterator[Ledger]:
     from bulletin.delivery.ledger import Ledger
-    from bulletin.stores import open_database
+    from bulletin.stores import database
 
-    return Ledger(open_database(home.database_url))
+    with database(home.database_url) as engine:
+        yield Ledger(engine)
 
 
 # ---------------------------------------------------------------- archive

@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import os
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +62,16 @@ def open_database(url: str) -> Engine:
             hint="It holds readers and what they were sent: do not delete it. Check its rights, or restore a copy.",
         ) from None
     return engine
+
+
+@contextmanager
+def database(url: str) -> Iterator[Engine]:
+    """The same, closed at the end of the context."""
+    engine = open_database(url)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
 
 
 def _make_private(database: str | None) -> None:

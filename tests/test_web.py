@@ -41,7 +41,8 @@ class Office:
     """The endpoints with one subscriber, on a port of this machine."""
 
     def __init__(self, folder: Path, address: str) -> None:
-        self.subscribers = Subscribers(open_database(f"sqlite:///{folder / 'bulletin.db'}"))
+        self.engine = open_database(f"sqlite:///{folder / 'bulletin.db'}")
+        self.subscribers = Subscribers(self.engine)
         self.subscribers.add([("reader.one@example.com", "Reader One", "")], now=NOW, how="test")
         self.reader = self._reader()
         personal = Links(CONFIG.service_url, SECRET).personal(self.reader.id, self.reader.email)
@@ -87,6 +88,7 @@ def running(folder: Path, config: Config = CONFIG) -> Iterator[Office]:
         server.should_exit = server.force_exit = True
         thread.join()
         listening.close()
+        office.engine.dispose()
 
 
 @pytest.fixture(scope="module")

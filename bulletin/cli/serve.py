@@ -22,15 +22,16 @@ def serve(port: int) -> None:
 
     home = output.publication()
     host = urlsplit(home.config.service_url).hostname
-    app = make_app(
-        home.config,
-        flow.open_subscribers(home),
-        secret=home.secret(),
-        template_dirs=home.template_dirs,
-        now=flow.now,
-    )
-    serve_locally(
-        app,
-        port=port,
-        ready=lambda address: output.say(f"Pages of {host} are served at {address}. Stop with Ctrl-C."),
-    )
+    with flow.subscribers_of(home) as subscribers:
+        app = make_app(
+            home.config,
+            subscribers,
+            secret=home.secret(),
+            template_dirs=home.template_dirs,
+            now=flow.now,
+        )
+        serve_locally(
+            app,
+            port=port,
+            ready=lambda address: output.say(f"Pages of {host} are served at {address}. Stop with Ctrl-C."),
+        )
