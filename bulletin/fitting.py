@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import sys
 import types
 from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, Union, get_args, get_origin
 
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}\Z")
@@ -71,6 +72,11 @@ def _record(kind: Any, data: object) -> Any:
 @cache
 def _plan(kind: Any) -> tuple[dict[str, Any], frozenset[str]]:
     """The type of each field, and the fields that must be given."""
-    hints = get_type_hints(kind)
     needed = {field.name for field in fields(kind) if field.default is MISSING and field.default_factory is MISSING}
-    return {field.name: hints[field.name] for field in fields(kind)}, frozenset(needed)
+    return {field.name: _type_named(str(field.type), kind.__module__) for field in fields(kind)}, frozenset(needed)
+
+
+@cache
+def _type_named(words: str, module: str) -> Any:
+    """The type an annotation means. Many fields share a few, and each takes its time to work out."""
+    return eval(words, vars(sys.modules[module]))  # noqa: S307 - our own words

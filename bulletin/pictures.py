@@ -31,7 +31,7 @@ def measure(path: Path) -> Picture | None:
     try:
         with Image.open(path) as image:
             # A camera held sideways notes that and leaves the pixels as they are; readers see the picture upright.
-            turned = image.getexif().get(_ORIENTATION) in {5, 6, 7, 8}
+            turned = "exif" in image.info and image.getexif().get(_ORIENTATION) in {5, 6, 7, 8}
             width, height = (image.height, image.width) if turned else (image.width, image.height)
             return Picture(width=width, height=height, size=size, format=image.format or "")
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
