@@ -53,6 +53,8 @@ class Sender:
     """Mail address it is sent from, at a domain you control."""
     reply_to: str | None = None
     """Mail address of a mailbox that somebody reads."""
+    list_id: str | None = None
+    """Name of the mailing list for mail programs, at a domain you control: bulletin.example.org. Never change it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -352,6 +354,14 @@ def _beyond_schema(config: Config) -> Iterator[Complaint]:
         value = getattr(config.sender, name)
         if value is not None and not _ADDRESS.match(value):
             yield ("sender", name), f'"{value}" is not a mail address.', "Write it as name@example.org."
+    if config.sender.list_id is not None and not re.fullmatch(
+        r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+", config.sender.list_id
+    ):
+        yield (
+            ("sender", "list_id"),
+            f'"{config.sender.list_id}" is not a name with dots.',
+            "Write bulletin.example.org.",
+        )
     for name in ("archive_url", "service_url"):
         value = getattr(config.web, name)
         if value is not None and not re.match(r"https?://[^\s/]+", value):

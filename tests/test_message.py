@@ -99,6 +99,14 @@ def test_l01_one_click_unsubscribe_is_one_short_https_address() -> None:
     assert message["List-Id"] == "Test News <news.news.example.org>"
 
 
+def test_l12_the_list_keeps_its_name_when_the_sender_changes() -> None:
+    """L-12: a name in the settings is used as it is, whoever sends."""
+    for address in ("news@news.example.org", "other@elsewhere.example.org"):
+        sender = Sender(name="Test News", address=address, list_id="news.lists.example.org")
+        message = read(template(settings=config(sender=sender)).fill(letter(), date=NOON))
+        assert message["List-Id"] == "Test News <news.lists.example.org>"
+
+
 def test_l13_a_restricted_edition_does_not_name_the_public_archive() -> None:
     """L-13: only everyone's edition has a List-Archive; posting is closed in both."""
     everyone = read(template().fill(letter(), date=NOON))

@@ -50,7 +50,7 @@ class Envelope:
             sender_address=config.sender.address,
             reply_to=config.sender.reply_to,
             list_name=config.name,
-            list_id=f"{label}.{domain}",
+            list_id=config.sender.list_id or f"{label}.{domain}",
             archive_url=config.archive_url,
         )
 
