@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import html as lxml_html
 
+from bulletin.render import markdown
 from bulletin.render.markdown import to_html, to_text
 
 LIST = """\
@@ -88,3 +89,30 @@ def test_h24_whatever_the_markdown_html_and_text_hold_the_same_words_and_links(m
     for word in re.findall(r"[abŵ]+", page.text_content()):
         assert word in text
     assert to_html(markdown) == to_html(markdown)
+
+
+WORDS = st.text("aZ ŵé09.,;:!?-–'\"()%£/\n", max_size=60) | st.lists(
+    st.sampled_from(
+        [
+            "A line of words.",
+            "3. three",
+            "12) twelve",
+            "- dash",
+            "a: b",
+            "http://x",
+            "a//b",
+            "  two",
+            "tail  ",
+            "---",
+            "",
+        ]
+    ),
+    max_size=5,
+).map("\n".join)
+
+
+@given(WORDS, st.integers(20, 80))
+def test_mere_words_read_the_same_with_and_without_the_parser(text: str, width: int) -> None:
+    """Text without any mark takes a shorter way; it leads to the same place."""
+    assert to_html(text) == markdown._parsed_html(text)
+    assert to_text(text, width) == markdown._parsed_text(text, width)

@@ -30,6 +30,16 @@ def to_html(text: str) -> Markup:
     Raw HTML and links other than http, https, mailto and tel stay as the text they are. Headings become bold
     paragraphs, so that a summary never breaks the outline of the page (H-19); pictures become their alternative text.
     """
+    from markupsafe import Markup
+
+    plain = _plain(text)
+    if plain is not None:
+        # No sign in it is more than itself, and none needs escaping.
+        return Markup("\n".join("<p>" + "\n".join(lines) + "</p>" for lines in plain))  # noqa: S704
+    return _parsed_html(text)
+
+
+def _parsed_html(text: str) -> Markup:
     import nh3
     from markupsafe import Markup
 
@@ -44,6 +54,30 @@ def to_text(text: str, width: int = 72) -> str:
 
     Links read "words (https://...)", lists start their items with "- " or a number.
     """
+    plain = _plain(text)
+    if plain is not None:
+        return "\n\n".join("\n".join(wrap(" ".join(lines), width)) for lines in plain)
+    return _parsed_text(text, width)
+
+
+_PLAIN_LINE = re.compile(r"(?![0-9]+[.)]|-)(?:[A-Za-z0-9À-ž‘’“”–—£% ,;.?!'\"()-]|: |(?<=[0-9]):(?=[0-9])|/(?!/))+\Z")
+"""A line in which Markdown sees nothing but words: no mark, no link, no number or dash that could start a list."""
+
+
+def _plain(text: str) -> list[list[str]] | None:
+    """The lines of each paragraph, if the text is nothing but words; loading a parser for them would take longer."""
+    paragraphs: list[list[str]] = [[]]
+    for line in text.strip("\n").split("\n"):
+        if line == "":
+            paragraphs.append([])
+        elif line == line.strip() and "  " not in line and _PLAIN_LINE.match(line):
+            paragraphs[-1].append(line)
+        else:
+            return None
+    return [lines for lines in paragraphs if lines]
+
+
+def _parsed_text(text: str, width: int) -> str:
     lines = "\n".join(_blocks(_parser().parse(text), width))
     return re.sub(r"\n{3,}", "\n\n", re.sub(r"^[> ]+\n(?=\n)", "", lines, flags=re.MULTILINE)).strip("\n")
 
