@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import secrets
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from bulletin import config as settings
 from bulletin.config import Config
-from bulletin.errors import BulletinError, FileProblems
+from bulletin.errors import BulletinError
 from bulletin.issuefile import IssueFile, read
 from bulletin.model import Issue, Picture
 from bulletin.pictures import measure
@@ -21,6 +21,8 @@ SETTINGS = "bulletin.toml"
 ISSUE_FILE = "issue.yaml"
 SECRET_VARIABLE = "BULLETIN_SECRET"  # noqa: S105 - the name of a variable, not a secret
 DATABASE_VARIABLE = "BULLETIN_DATABASE_URL"
+EDIT_WAIT_S = 30
+"""How long one command waits for another that is changing an issue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,40 +108,57 @@ class Publication:
         """An issue from its file. Raises `FileProblems` with everything wrong with it, or `BulletinError`."""
         path = self.issue_path(issue)
         shown = self.shown(path)
+        if path.is_dir():
+            raise BulletinError(f"{shown} is a folder, not a file.", hint="Rename it, then: bulletin new " + issue)
         if not path.is_file():
             known = ", ".join(self.issue_ids()[-5:]) or "none yet"
             raise BulletinError(
                 f'there is no issue "{issue}".', hint=f"Known: {known}. To start it: bulletin new {issue}"
             )
-        return read(read_text(path, shown), shown, self.config.vocabulary)
+        return read(read_text(path, shown), shown, self.config.vocabulary, folder=issue)
 
     def other_issues(self, issue: str) -> Iterator[Issue]:
-        """All issues but this one, oldest first. One that cannot be read is left out; `check` names it."""
+        """All issues but this one, oldest first. One that cannot be read is left out; `doctor` names it."""
         for name in self.issue_ids():
             if name != issue:
-                try:
+                with suppress(BulletinError):
                     yield self.read_issue(name).issue
-                except FileProblems:
-                    continue
 
     def edit_issue(self, issue: str, edit: Callable[[str, str], str]) -> bool:
         """Change an issue's text with `edit(text, shown path)`; whether anything changed.
 
         The file is replaced as a whole, never half, and never over somebody's save: if it changed while `edit` was at
-        work, the edit is made again on the new text.
+        work, the edit is made again on the new text. Of several commands at once each waits for the one before.
         """
         path = self.issue_path(issue)
-        for _ in range(5):
-            before = path.read_bytes()
-            after = edit(_decoded(before, self.shown(path)), self.shown(path)).encode("utf-8")
-            if after == before:
-                return False
-            if path.read_bytes() == before:
-                write_atomically(path, after)
-                return True
-        raise BulletinError(
-            f"{self.shown(path)} keeps changing while it is being edited.", hint="Save it and try again."
-        )
+        shown = self.shown(path)
+        with self._editing(shown):
+            for _ in range(5):
+                before = path.read_bytes()
+                after = edit(_decoded(before, shown), shown).encode("utf-8")
+                if after == before:
+                    return False
+                if _replace_unchanged(path, before, after):
+                    return True
+        raise BulletinError(f"{shown} keeps changing while it is being edited.", hint="Save it and try again.")
+
+    @contextmanager
+    def _editing(self, shown: str) -> Iterator[None]:
+        """One command at a time edits issues. The operating system frees the lock when a process dies."""
+        from filelock import FileLock, Timeout
+
+        lock = FileLock(self.state_dir / "editing.lock", timeout=EDIT_WAIT_S, mode=0o600)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise BulletinError(
+                f"another command has been changing issues for {EDIT_WAIT_S} seconds; {shown} stands as it was.",
+                hint="Wait until it is done, then try again.",
+            ) from None
+        try:
+            yield
+        finally:
+            lock.release()
 
     def pictures(self, issue: Issue) -> dict[str, Picture | None]:
         """Size and format of each picture the issue names, by file; None where the file is missing."""
@@ -195,35 +214,58 @@ def starter_templates() -> Path:
 
 
 def write_atomically(path: Path, data: bytes, *, mode: int | None = None) -> None:
-    """Write a file whole: it holds the old bytes or the new ones, also after a crash. Keeps the old file's mode."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if mode is None:
-        mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(name, mode)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    """Write a file whole: it holds the old bytes or the new ones, also after a crash. Keeps the old file's mode.
+
+    Raises `OSError` naming the file if it cannot be written; the old one then stands, and nothing is left beside it.
+    """
+    path = _followed(path)
+    with _written_beside(path, data, mode) as whole:
+        os.replace(whole, path)
+
+
+def _replace_unchanged(path: Path, before: bytes, after: bytes) -> bool:
+    """The same, unless the file holds something else than `before` by then; whether it was replaced."""
+    path = _followed(path)
+    with _written_beside(path, after, None) as whole:
+        # Looked at last of all, when nothing slow is left to do.
+        unchanged = path.read_bytes() == before
+        if unchanged:
+            os.replace(whole, path)
+    return unchanged
 
 
 def _write_if_missing(path: Path, data: bytes) -> None:
     """Write a private file unless there is one; of several at once the first wins, and nobody sees half of it."""
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    with _written_beside(path, data, 0o600) as whole, suppress(FileExistsError):
+        os.link(whole, path)
+
+
+def _followed(path: Path) -> Path:
+    """Where a link leads: what is written replaces the file, not the link to it."""
+    return path.resolve() if path.is_symlink() else path
+
+
+@contextmanager
+def _written_beside(path: Path, data: bytes, mode: int | None) -> Iterator[Path]:
+    """The file as it will be, whole and on the disk under another name, which is gone at the end of the context."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    whole = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        if mode is None and path.exists():
+            mode = path.stat().st_mode & 0o777
+        with open(whole, "xb", opener=partial(os.open, mode=0o666 if mode is None else 0o600)) as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        with suppress(FileExistsError):
-            os.link(name, path)
+        if mode is not None:
+            os.chmod(whole, mode)
+        yield whole
+    except OSError as error:
+        # People know the file, not the name it had for a moment; a full disk names nothing at all.
+        error.filename, error.filename2 = str(path), None
+        raise
     finally:
-        Path(name).unlink()
+        whole.unlink(missing_ok=True)
 
 
 def read_text(path: Path, shown: str) -> str:

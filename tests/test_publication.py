@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +13,7 @@ from pathlib import Path
 import pytest
 from test_config import GOOD
 
-from bulletin.errors import BulletinError
+from bulletin.errors import BulletinError, FileProblems
 from bulletin.issuefile import edit
 from bulletin.model import Candidate
 from bulletin.publication import Publication, open_publication, write_atomically
@@ -72,6 +74,34 @@ def test_an_issue_that_is_not_utf8_is_told_with_its_line(home: Publication) -> N
     )
 
 
+def test_an_issue_whose_id_is_not_its_folders_name_is_refused_with_both(home: Publication) -> None:
+    """A folder copied to start the next issue: else its pictures, its readers and its page would be the old one's."""
+    copy = home.root / "issues" / "2024-06"
+    copy.mkdir()
+    (copy / "issue.yaml").write_text(ISSUE, "utf-8")
+    with pytest.raises(FileProblems) as caught:
+        home.read_issue("2024-06")
+    assert caught.value.hint == (
+        'issues/2024-06/issue.yaml:2:5: the id is "2024-05", but the folder is "2024-06". '
+        'Write "id: 2024-06", or rename it.'
+    )
+    assert home.read_issue("2024-05").issue.id == "2024-05"
+
+
+def test_a_folder_in_place_of_the_issues_file_is_told(home: Publication) -> None:
+    (home.root / "issues" / "2024-06" / "issue.yaml").mkdir(parents=True)
+    with pytest.raises(BulletinError, match=r"issues/2024-06/issue\.yaml is a folder, not a file"):
+        home.read_issue("2024-06")
+
+
+def test_an_issue_that_cannot_be_read_does_not_stop_work_on_the_others(home: Publication) -> None:
+    for name, content in (("2024-02", b"# caf\xe9"), ("2024-03", b"id: [")):
+        home.issue_dir(name).mkdir()
+        home.issue_path(name).write_bytes(content)
+    home.issue_path("2024-04").mkdir(parents=True)
+    assert [issue.id for issue in home.other_issues("2024-06")] == ["2024-05"]
+
+
 # ---------------------------------------------------------------- writing
 
 
@@ -86,6 +116,72 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
         write_atomically(path, "not bytes")  # type: ignore[arg-type]
     assert path.read_bytes() == b"new"
     assert list(path.parent.iterdir()) == [path]
+
+
+def in_a_process(folder: Path, trouble: str) -> str:
+    """What `write_atomically` says in a process of its own, in a folder that it does not own."""
+    program = (
+        "import os, resource, sys\n"
+        "from pathlib import Path\n"
+        "from bulletin.publication import write_atomically\n"
+        f"{trouble}\n"
+        "try:\n"
+        "    write_atomically(Path('file.txt'), b'new' * 1000)\n"
+        "except OSError as error:\n"
+        "    print(error.filename, error.strerror)\n"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, check=True
+    ).stdout
+
+
+@pytest.mark.parametrize("before", [b"old", None])
+def test_a_full_disk_loses_nothing_and_nothing_is_left_beside_the_file(tmp_path: Path, before: bytes | None) -> None:
+    """A limit on the size of files stops a write half-way, as a full disk does."""
+    file = tmp_path / "file.txt"
+    if before:
+        file.write_bytes(before)
+    said = in_a_process(tmp_path, "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))")
+    assert said == "file.txt File too large\n"
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == ([("file.txt", before)] if before else [])
+
+
+def test_a_folder_that_may_not_be_written_to_loses_nothing(tmp_path: Path) -> None:
+    """Nobody may write there; root, who may write everywhere, steps down first."""
+    file = tmp_path / "file.txt"
+    file.write_bytes(b"old")
+    os.chmod(tmp_path, 0o555)
+    try:
+        said = in_a_process(tmp_path, "if os.geteuid() == 0: os.setuid(65534)")
+    finally:
+        os.chmod(tmp_path, 0o755)
+    assert said == "file.txt Permission denied\n"
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("file.txt", b"old")]
+
+
+def test_a_folder_in_the_way_stays_and_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file.txt").mkdir()
+    with pytest.raises(OSError) as caught:
+        write_atomically(tmp_path / "file.txt", b"new")
+    assert caught.value.filename == str(tmp_path / "file.txt")
+    assert [path.name for path in tmp_path.iterdir()] == ["file.txt"]
+
+
+def test_a_link_still_leads_to_its_file(tmp_path: Path) -> None:
+    (tmp_path / "real.txt").write_bytes(b"old")
+    (tmp_path / "link.txt").symlink_to("real.txt")
+    write_atomically(tmp_path / "link.txt", b"new")
+    assert (tmp_path / "link.txt").is_symlink()
+    assert (tmp_path / "real.txt").read_bytes() == b"new"
+
+
+def test_a_new_file_is_as_open_as_the_persons_own_files(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        write_atomically(tmp_path / "file.txt", b"new")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "file.txt").stat().st_mode) == 0o600
 
 
 def test_a_reader_never_sees_half_a_file(tmp_path: Path) -> None:
@@ -120,6 +216,38 @@ def test_an_edit_keeps_what_the_editor_saved_meanwhile(home: Publication) -> Non
     after = path.read_text("utf-8")
     assert after.startswith("# And once more.\n# Saved meanwhile, once.\nschema: 1\n")
     assert [entry.url for entry in home.read_issue("2024-05").issue.inbox] == ["https://www.example.org/a"]
+
+
+def test_commands_that_edit_at_once_lose_none_of_their_edits(home: Publication) -> None:
+    """Eight at a time, each from a publication it opened itself, as commands in several windows do."""
+    start = threading.Barrier(8)
+    urls = [f"https://www.example.org/{number}" for number in range(8)]
+
+    def work(url: str) -> None:
+        mine = open_publication(home.root, {})
+        start.wait()
+        for turn in "ab":
+            assert mine.edit_issue("2024-05", adding(url + turn))
+
+    threads = [threading.Thread(target=work, args=(url,)) for url in urls]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    found = sorted(entry.url for entry in home.read_issue("2024-05").issue.inbox)
+    assert found == sorted(url + turn for url in urls for turn in "ab")
+    assert "# An editor's comment." in home.issue_path("2024-05").read_text("utf-8")
+    assert [path.name for path in home.issue_dir("2024-05").iterdir()] == ["issue.yaml"]
+
+
+def test_an_edit_that_fails_leaves_the_file_to_the_next_one(home: Publication) -> None:
+    def stumble(text: str, path: str) -> str:
+        raise BulletinError("no")
+
+    with pytest.raises(BulletinError, match="no"):
+        home.edit_issue("2024-05", stumble)
+    assert home.issue_path("2024-05").read_text("utf-8") == ISSUE
+    assert home.edit_issue("2024-05", adding("https://www.example.org/a"))
 
 
 def test_an_edit_that_changes_nothing_writes_nothing(home: Publication) -> None:

@@ -41,28 +41,28 @@ class IssueFile:
         return self.document.place_of(loc)
 
 
-def read(text: str, path: str, vocabulary: Vocabulary | None = None) -> IssueFile:
-    """Read an issue's text. `path` is the name people know the file by.
+def read(text: str, path: str, vocabulary: Vocabulary | None = None, *, folder: str | None = None) -> IssueFile:
+    """Read an issue's text. `path` is the name people know the file by; `folder`, if given, must be the issue's id.
 
     Raises `FileProblems` with every problem of the file at once, each with line, column and remedy.
     """
     document = parse(text, path)
     data = dict(document.data)
-    if isinstance(data.get("schema"), str) and data["schema"].isdigit():
+    if isinstance(data.get("schema"), str) and re.fullmatch("[0-9]{1,9}", data["schema"]):
         data["schema"] = int(data["schema"])
     issue = door.admit(
         Issue,
         data,
         document.place_of,
         key_of=document.key_of,
-        rules=lambda issue: _beyond_schema(issue, vocabulary or Vocabulary()),
+        rules=lambda issue: _beyond_schema(issue, vocabulary or Vocabulary(), folder),
     )
     if isinstance(issue, Rejected):
         raise FileProblems(path, issue.problems)
     return IssueFile(path, text, issue, document)
 
 
-def _beyond_schema(issue: Issue, known: Vocabulary) -> Iterator[Complaint]:
+def _beyond_schema(issue: Issue, known: Vocabulary, folder: str | None) -> Iterator[Complaint]:
     if issue.schema != SCHEMA:
         yield ("schema",), f"this file is of format {issue.schema}.", f"This version of bulletin reads format {SCHEMA}."
     if not _ISSUE_ID.match(issue.id):
@@ -71,6 +71,9 @@ def _beyond_schema(issue: Issue, known: Vocabulary) -> Iterator[Complaint]:
             f'"{issue.id}" cannot be the name of an issue.',
             "Use letters, digits and hyphens, such as 2024-05.",
         )
+    elif folder is not None and issue.id != folder:
+        # Pictures are looked for by the folder, and who was sent the issue by its id: they have to be one.
+        yield ("id",), f'the id is "{issue.id}", but the folder is "{folder}".', f'Write "id: {folder}", or rename it.'
     for field_name in ("title", "subject", "preheader", "notice", "signed"):
         yield from _one_line((field_name,), getattr(issue, field_name))
     yield from _sections(issue, known)
