@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import re
 import sys
 from types import ModuleType
 from typing import Any
+
+from bulletin.render._stylesheet import Reader
 
 _STYLED_TAG = re.compile(r'(<[a-z][^<>]* style=")([^"<>]*)')
 
@@ -30,24 +31,24 @@ def inline(html: str, css: str) -> str:
         allow_loading_external_files=False,
         align_floating_images=False,
         disable_basic_attributes=["width", "height", "bgcolor", "align", "valign"],
-        cssutils_logging_level=logging.CRITICAL,
     ).transform()
     return _STYLED_TAG.sub(_tight, str(done).replace('<style data-premailer="ignore"', "<style"))
 
 
 def _premailer() -> Any:
-    """premailer, loaded without the web client that it imports and, told to fetch nothing, never uses.
+    """premailer, with stand-ins for two modules that take most of its time to load.
 
-    Loading `requests` takes a tenth of a second, which is a good part of every command that renders.
+    `requests` is never used, because premailer is told to fetch nothing. `cssutils` is loaded when a style rule needs
+    it; see `_stylesheet`.
     """
-    idle = "requests" not in sys.modules
-    if idle:
-        sys.modules["requests"] = ModuleType("requests")
+    standins: dict[str, ModuleType] = {"requests": ModuleType("requests"), "cssutils": Reader("cssutils")}
+    idle = standins.keys() - sys.modules.keys()
+    sys.modules.update({name: standins[name] for name in idle})
     try:
         from premailer import Premailer
     finally:
-        if idle:
-            del sys.modules["requests"]
+        for name in idle:
+            del sys.modules[name]
     return Premailer
 
 
