@@ -109,7 +109,7 @@ def collect(home: Publication, issue: str, *, on_done: Callable[[SourceReport], 
         reports, issue=file.issue, earlier_issues=tuple(home.other_issues(issue)), config=home.config
     )
     if chosen.new:
-        home.edit_issue(issue, lambda text, path: edit.add_candidates(text, path, chosen.new))
+        _edit(home, issue, lambda text, path: edit.add_candidates(text, path, chosen.new))
     return Collected(reports, chosen.new, chosen.left_out)
 
 
@@ -117,8 +117,13 @@ def add_page(home: Publication, issue: str, url: str, section: str | None = None
     """Read a page's title, summary, date, site and picture and put it into the issue's inbox."""
     from bulletin import collecting
 
+    _refuse_unknown_section(home, section)
     _refuse_known(home.read_issue(issue), url)
-    candidate = collecting.read_page(url, client=client_for(home), today=today(home), zone=home.config.zone)
+    try:
+        candidate = collecting.read_page(url, client=client_for(home), today=today(home), zone=home.config.zone)
+    except BulletinError as error:
+        by_hand = f'Look at it in a browser, or add it by hand: bulletin add {url} --title "The headline"'
+        raise BulletinError(error.message, hint=error.hint or by_hand) from None
     _refuse_known(home.read_issue(issue), candidate.url)
     return add_candidate(
         home, issue, replace(candidate, section=section or candidate.section, why="added by its address")
@@ -129,10 +134,36 @@ def add_candidate(home: Publication, issue: str, candidate: Candidate) -> Candid
     """Put one candidate at the top of the issue's inbox."""
     from bulletin.issuefile import edit
 
+    _refuse_unknown_section(home, candidate.section)
     _refuse_known(home.read_issue(issue), candidate.url)
-    home.edit_issue(issue, lambda text, path: edit.add_candidates(text, path, [candidate]))
-    home.read_issue(issue)
+    _edit(home, issue, lambda text, path: edit.add_candidates(text, path, [candidate]))
     return candidate
+
+
+def _refuse_unknown_section(home: Publication, section: str | None) -> None:
+    known = home.config.vocabulary.sections
+    if section and known and section not in known:
+        from bulletin.door import closest
+
+        raise BulletinError(f'there is no section "{section}" in bulletin.toml.', hint=closest(section, known))
+
+
+def _edit(home: Publication, issue: str, change: Callable[[str, str], str]) -> None:
+    """Change an issue's text; with nothing written if the issue could not be read afterwards."""
+    from bulletin.errors import FileProblems
+    from bulletin.issuefile import read
+
+    def readable(text: str, path: str) -> str:
+        changed = change(text, path)
+        try:
+            read(changed, path, home.config.vocabulary)
+        except FileProblems as error:
+            read(text, path, home.config.vocabulary)  # what was wrong before comes first, with its places
+            problem = error.problems[0]
+            raise BulletinError(f"{problem.message} {path} stands as it was.", hint=problem.hint) from None
+        return changed
+
+    home.edit_issue(issue, readable)
 
 
 def _refuse_known(file: IssueFile, url: str) -> None:
@@ -171,14 +202,11 @@ def place(home: Publication, issue: str, url: str, section: str | None, *, with_
     known = home.config.vocabulary.sections
     if target is None:
         raise BulletinError(f'say where "{candidate.title}" goes.', hint=f"Add --to and one of: {', '.join(known)}.")
-    if known and target not in known:
-        from bulletin.door import closest
-
-        raise BulletinError(f'there is no section "{target}".', hint=closest(target, known))
+    _refuse_unknown_section(home, target)
     item = selection.item_from(candidate, {item.id for item in file.issue.items})
     image, trouble = _fetch_picture(home, issue, candidate, item.id) if with_picture and candidate.image else (None, "")
     item = replace(item, image=image)
-    home.edit_issue(issue, lambda text, path: edit.place_candidate(text, path, url, target, item))
+    _edit(home, issue, lambda text, path: edit.place_candidate(text, path, url, target, item))
     return Placed(item, target, trouble)
 
 
@@ -186,7 +214,7 @@ def skip(home: Publication, issue: str, url: str, why: str) -> None:
     """Turn an inbox entry down, so that it does not come back."""
     from bulletin.issuefile import edit
 
-    home.edit_issue(issue, lambda text, path: edit.skip_candidate(text, path, url, why))
+    _edit(home, issue, lambda text, path: edit.skip_candidate(text, path, url, why))
 
 
 def _fetch_picture(home: Publication, issue: str, candidate: Candidate, name: str) -> tuple[Image | None, str]:

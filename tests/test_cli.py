@@ -74,3 +74,56 @@ def test_a_closed_pipe_ends_quietly() -> None:
     done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout
     assert "Traceback" not in done.stderr
+
+
+@pytest.fixture
+def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Path:
+    """A new publication with one issue, 2024-05, as the folder a person works in; gives the issue's file."""
+    assert run(["init", str(tmp_path / "mine")]) == 0
+    monkeypatch.chdir(tmp_path / "mine")
+    for file in (tmp_path / "mine/issues").glob("*/issue.yaml"):
+        file.unlink()
+    assert run(["new", "2024-05"]) == 0
+    capsys.readouterr()
+    return tmp_path / "mine/issues/2024-05/issue.yaml"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["not-an-address", "--title", "x"], '"not-an-address" is not a web address. issues/2024-05/issue.yaml stands'),
+        (["https://www.example.org/a b", "--title", "x"], "there is a space inside this web address"),
+        (["https://www.example.org/a", "--title", "x", "--to", "nwes"], 'Did you mean "news"?'),
+        (["https://www.example.org/a", "--title", "x", "--published", "8/5/2024"], "such as 2024-05-30"),
+        (["http://127.0.0.1:9/a"], 'bulletin add http://127.0.0.1:9/a --title "The headline"'),
+    ],
+)
+def test_a_story_that_cannot_be_added_changes_nothing_and_says_what_to_do(
+    mine: Path, arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A wrong address once made the file unreadable for every later command."""
+    before = mine.read_bytes()
+    assert run(["add", *arguments]) == 2
+    assert says in capsys.readouterr().err
+    assert mine.read_bytes() == before
+
+
+def test_adding_names_a_command_that_places_the_story(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["add", "https://www.example.org/a", "--title", "One", "--to", "research"]) == 0
+    assert "bulletin pick 1 --issue 2024-05" in capsys.readouterr().err
+    assert run(["add", "https://www.example.org/b", "--title", "Two"]) == 0
+    assert "bulletin pick 1 --to SECTION --issue 2024-05" in capsys.readouterr().err
+
+
+def test_picking_what_is_not_there_says_so(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["add", "https://www.example.org/b", "--title", "Two", "--source", "Ofcom"]) == 0
+    before = mine.read_bytes()
+    capsys.readouterr()
+    for arguments in (["--match", "zebra"], ["1", "--match", "zebra"], ["--list", "--topic", "zebra"]):
+        assert run(["pick", *arguments]) == 2
+        assert "no story in the inbox is like that" in capsys.readouterr().err
+    assert run(["pick", "--source", "ofcom"]) == 2
+    assert "add --to SECTION" in capsys.readouterr().err
+    assert run(["pick", "2"]) == 2
+    assert "The inbox has 1 story; there is no number 2" in capsys.readouterr().err
+    assert mine.read_bytes() == before

@@ -9,6 +9,14 @@ import click
 from bulletin.cli import output
 
 
+def day(text: str) -> dt.date:
+    """A day as issue files write it. Raises click's own error, which names the option."""
+    try:
+        return dt.datetime.strptime(text, "%Y-%m-%d").date()  # noqa: DTZ007 - a day has no time zone
+    except ValueError:
+        raise click.BadParameter(f'"{text}" is not a day. Write year-month-day, such as 2024-05-30.') from None
+
+
 @click.command()
 @click.argument("issue", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print the result for a machine.")
@@ -66,7 +74,7 @@ def plural(count: int, one: str, many: str) -> str:
 @click.option("--title", help="Headline, to add a story by hand.")
 @click.option("--summary", default="", help="What it says.")
 @click.option("--source", help="Who published it.")
-@click.option("--published", type=click.DateTime(["%Y-%m-%d"]), help="Day it was published: 2024-05-08.")
+@click.option("--published", type=day, help="Day it was published: 2024-05-08.")
 def add(
     url: str | None,
     issue: str | None,
@@ -74,7 +82,7 @@ def add(
     title: str | None,
     summary: str,
     source: str | None,
-    published: dt.datetime | None,
+    published: dt.date | None,
 ) -> None:
     """Add one story to the inbox: from the page at URL, or by hand with --title."""
     from bulletin import flow
@@ -89,7 +97,7 @@ def add(
             title=title,
             url=url,
             source=source,
-            published=published.date() if published else None,
+            published=published,
             summary=summary,
             section=section,
             why="added by hand",
@@ -100,4 +108,5 @@ def add(
     output.done(f'"{added.title}" is at the top of the inbox of {name}.')
     for label, value in (("from", added.source), ("published", added.published), ("picture", added.image)):
         output.say(f"    {label}: {value or 'not found'}")
-    output.say(f"Go on: bulletin pick 1 --to SECTION --issue {name}")
+    place = "" if added.section else " --to SECTION"
+    output.say(f"Go on: bulletin pick 1{place} --issue {name}")

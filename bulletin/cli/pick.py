@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from bulletin.cli import output
+from bulletin.cli.collect import plural
+from bulletin.errors import BulletinError
 
 if TYPE_CHECKING:
     from bulletin.model import Candidate
@@ -55,20 +57,22 @@ def pick(
     if not inbox:
         output.say(f"The inbox of {name} is empty. Fill it with: bulletin collect {name}")
         return
-    filtered = [entry for entry in inbox if _matches(entry, source, topic, words)]
-    if numbers:
-        wanted = [inbox[number - 1] for number in _counted(numbers, len(inbox))]
-        chosen = [entry for entry in wanted if entry in filtered]
-    elif source or topic or words or everything:
-        chosen = filtered if section or skipping else [entry for entry in filtered if entry.section]
-    else:
-        chosen = []
-    if listing or not (chosen or sys.stdin.isatty()):
-        _list(inbox if listing and not (numbers or source or topic or words) else chosen or filtered, inbox)
+    wanted = [inbox[number - 1] for number in _counted(numbers, len(inbox))] if numbers else inbox
+    wanted = [entry for entry in wanted if _matches(entry, source, topic, words)]
+    if not wanted:
+        raise BulletinError("no story in the inbox is like that.", hint=f"See: bulletin pick --list --issue {name}")
+    if listing:
+        _list(wanted, inbox)
         return
     if not (numbers or source or topic or words or everything):
-        _ask(home, name, inbox, not no_pictures)
+        if sys.stdin.isatty():
+            _ask(home, name, inbox, not no_pictures)
+        else:
+            _list(inbox, inbox)
         return
+    chosen = list(wanted) if numbers or section or skipping else [entry for entry in wanted if entry.section]
+    if not chosen:
+        raise BulletinError("no section is proposed for any of these.", hint="Say where they go: add --to SECTION.")
     for entry in chosen:
         if skipping:
             _skip(home, name, entry, why)
@@ -108,7 +112,7 @@ def _counted(numbers: Sequence[str], most: int) -> list[int]:
             raise click.UsageError(f'"{part}" is not a number. Write numbers from the list: 1 3 5-8')
         span = range(int(first), int(last or first) + 1)
         if not span or span[0] < 1 or span[-1] > most:
-            raise click.UsageError(f"The inbox has {most} stories; there is no number {part}.")
+            raise click.UsageError(f"The inbox has {plural(most, 'story', 'stories')}; there is no number {part}.")
         result += [number for number in span if number not in result]
     return result
 
@@ -154,7 +158,7 @@ def _ask(home: Publication, issue: str, inbox: Sequence[Candidate], with_picture
     for number, entry in enumerate(inbox, 1):
         output.say(click.style(f"{number} of {len(inbox)}  {entry.title}", bold=True))
         output.say(f"   {entry.source or 'unknown source'}, {entry.published or 'no date'}. {entry.why}")
-        output.say(click.wrap_text(entry.summary, 90, "   ", "   "))
+        output.say(click.wrap_text(" ".join(entry.summary.split()), 90, "   ", "   "))
         while True:
             answer = click.prompt("  Where to", default=entry.section or "n", err=True).strip().lower()
             if answer == "o":

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from bulletin.cli import output
+from bulletin.cli.collect import day
 
 
 @click.command()
@@ -27,12 +28,12 @@ def init(directory: Path, name: str | None) -> None:
 
 @click.command()
 @click.argument("issue")
-@click.option("--date", type=click.DateTime(["%Y-%m-%d"]), help="Day it goes out.")
-def new(issue: str, date: dt.datetime | None) -> None:
+@click.option("--date", type=day, help="Day it goes out: 2024-06-28.")
+def new(issue: str, date: dt.date | None) -> None:
     """Start ISSUE, named by its month: bulletin new 2024-06."""
     from bulletin import flow
 
     home = output.publication()
-    path = flow.new(home, issue, date.date() if date else None)
+    path = flow.new(home, issue, date)
     output.done(f"{home.shown(path)} is ready to edit.")
     output.say(f"Go on: bulletin collect {issue}, then bulletin preview {issue}")
