@@ -334,7 +334,12 @@ def _places(text: str, name: str) -> Mapping[Loc, Place]:
 
 
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}\Z")
-_ADDRESS = re.compile(r"[^@\s<>,;\"]+@[A-Za-z0-9.-]+\.[A-Za-z0-9-]+\Z")
+_ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z0-9-]{1,63}\Z")
+"""What every mail server can carry (M-08, M-09)."""
+_LONGEST_ADDRESS = 254
+_LONGEST_LIST_ID = 250
+_WEB = re.compile(r"https?://[^\s/\x00-\x1f\x7f<>\"][^\s\x00-\x1f\x7f<>\"]*\Z")
+_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*\Z")
 _ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*\Z")
 
 
@@ -352,20 +357,21 @@ def _beyond_schema(config: Config) -> Iterator[Complaint]:
     yield from _one_line(("sender", "name"), config.sender.name)
     for name in ("address", "reply_to"):
         value = getattr(config.sender, name)
-        if value is not None and not _ADDRESS.match(value):
-            yield ("sender", name), f'"{value}" is not a mail address.', "Write it as name@example.org."
-    if config.sender.list_id is not None and not re.fullmatch(
-        r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+", config.sender.list_id
+        if value is not None and not (_ADDRESS.match(value) and len(value) <= _LONGEST_ADDRESS):
+            hint = "Write it as name@example.org" + ("." if value.isascii() else ", a domain in its xn-- form.")
+            yield ("sender", name), f'"{value}" is not a mail address.', hint
+    listed = config.sender.list_id
+    if listed is not None and not (
+        re.fullmatch(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+", listed) and len(listed) <= _LONGEST_LIST_ID
     ):
         yield (
             ("sender", "list_id"),
             f'"{config.sender.list_id}" is not a name with dots.',
             "Write bulletin.example.org.",
         )
-    for name in ("archive_url", "service_url"):
-        value = getattr(config.web, name)
-        if value is not None and not re.match(r"https?://[^\s/]+", value):
-            yield ("web", name), f'"{value}" is not a web address.', "It should start with https://."
+    yield from _addresses(config)
+    if not _LANGUAGE.match(config.language):
+        yield ("language",), f'"{config.language}" is not a language tag.', "For British English write en-GB."
     for name in ("colour", "accent", "paper", "surround", "ink"):
         if not _COLOUR.match(getattr(config.brand, name)):
             yield (
@@ -387,6 +393,20 @@ def _one_line(loc: Loc, value: str | None) -> Iterator[Complaint]:
     """M-10: what may end up in a header holds no line break and no NUL."""
     if value and re.search("[\r\n\0]", value):
         yield loc, f'"{loc[-1]}" must be a single line.', "Write it on one line."
+
+
+def _addresses(config: Config) -> Iterator[Complaint]:
+    """Every web address of ours: readers follow some, and others stand in headers."""
+    web, organisation = config.web, config.organisation
+    for loc, value in (
+        (("web", "archive_url"), web.archive_url),
+        (("web", "service_url"), web.service_url),
+        (("organisation", "website"), organisation.website),
+        (("organisation", "privacy_url"), organisation.privacy_url),
+        (("collecting", "contact"), config.collecting.contact),
+    ):
+        if value is not None and not _WEB.match(value):
+            yield loc, f'"{value}" is not a web address.', "It should start with https:// and hold no spaces."
 
 
 def _ids(config: Config) -> Iterator[Complaint]:

@@ -235,3 +235,36 @@ def test_mistakes_of_both_kinds_are_shown_at_once(tmp_path: Path) -> None:
     said = "\n".join(map(str, caught.value.problems))
     assert 'Did you mean "strapline"?' in said
     assert '"blue" is not a colour' in said
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ('name = "Sample Programme"', 'name = "Sample Programme"\nprivacy_url = "javascript:alert(1)"', 5),
+        ('name = "Sample Programme"', 'name = "Sample Programme"\nwebsite = "www.example.org"', 5),
+        ('"https://bulletin.example.org"', '"https://bulletin.example.org/\\r\\nBcc: all@example.org"', 12),
+        ('"https://bulletin.example.org"', '"https://bulletin.example.org/a b"', 12),
+        ("[[sections]]", '[collecting]\ncontact = "https://example.org/\\r\\nX: 1"\n[[sections]]', 15),
+    ],
+)
+def test_m10_an_address_of_ours_is_a_web_address_to_its_end(tmp_path: Path, old: str, new: str, line: int) -> None:
+    """M-10, Z-39: readers follow these addresses and headers hold them, so nothing hides behind a good beginning."""
+    found = problems(tmp_path, GOOD.replace(old, new, 1))
+    assert [(problem.place.line, "is not a web address" in problem.message) for problem in found] == [(line, True)]
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["l" * 65 + "@example.org", "a@" + "label." * 42 + "example.org", "wŷn@example.org", "news@tŷ.example.org"],
+)
+def test_m09_a_sender_that_no_server_carries_is_refused_by_the_settings(tmp_path: Path, address: str) -> None:
+    """M-08, M-09: at once and at its line, not when the first message is made."""
+    found = problems(tmp_path, GOOD.replace("bulletin@example.org", address))
+    assert [problem.place.line for problem in found] == [9]
+    assert "is not a mail address" in found[0].message
+
+
+def test_a_language_that_is_no_language_tag_is_refused(tmp_path: Path) -> None:
+    """It becomes part of the names of files and stands in a header."""
+    found = problems(tmp_path, 'language = "../../en"\n' + GOOD)
+    assert "language tag" in found[0].message
