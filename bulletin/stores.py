@@ -11,13 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import DateTime, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, NoSuchModuleError, OperationalError
 from sqlalchemy.types import TypeDecorator
 
-from bulletin.errors import BulletinError
+from bulletin.errors import BulletinError, StoppedPartWay
 
 LOCK_WAIT_S = 30
 """How long one process waits for another that is writing."""
+
+_KEEP_IT = "It holds readers and what they were sent: do not delete it. Check its rights, or restore a copy."
+_PASSING = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
 
 
 class Moment(TypeDecorator[dt.datetime]):
@@ -59,17 +62,31 @@ def open_database(url: str) -> Engine:
         reason = getattr(error, "orig", None) or error
         raise BulletinError(
             f"the database {parsed.render_as_string(hide_password=True)} cannot be opened: {reason}.",
-            hint="It holds readers and what they were sent: do not delete it. Check its rights, or restore a copy.",
+            hint=_KEEP_IT,
         ) from None
     return engine
 
 
 @contextmanager
 def database(url: str) -> Iterator[Engine]:
-    """The same, closed at the end of the context."""
+    """The same, closed at the end of the context.
+
+    A database that fails meanwhile, because the disk is full, say, ends the step: `StoppedPartWay` if running it again
+    would go on once there is room or the other program is done, else `BulletinError`.
+    """
     engine = open_database(url)
     try:
         yield engine
+    except DBAPIError as error:
+        if type(error) not in (OperationalError, DatabaseError):  # the others are faults of ours
+            raise
+        name, reason = engine.url.render_as_string(hide_password=True), error.orig
+        if getattr(reason, "sqlite_errorcode", 0) & 0xFF in _PASSING:
+            raise StoppedPartWay(
+                f"the database {name} cannot be used now: {reason}.",
+                hint="What was recorded stays. Make room or wait for the other program, then run the same again.",
+            ) from error
+        raise BulletinError(f"the database {name} cannot be used: {reason}.", hint=_KEEP_IT) from error
     finally:
         engine.dispose()
 

@@ -150,11 +150,11 @@ def test_a_folder_that_may_not_be_written_to_loses_nothing(tmp_path: Path) -> No
     """Nobody may write there; root, who may write everywhere, steps down first."""
     file = tmp_path / "file.txt"
     file.write_bytes(b"old")
-    os.chmod(tmp_path, 0o555)
+    os.chmod(tmp_path, 0o555)  # noqa: S103 - read-only is the point
     try:
         said = in_a_process(tmp_path, "if os.geteuid() == 0: os.setuid(65534)")
     finally:
-        os.chmod(tmp_path, 0o755)
+        os.chmod(tmp_path, 0o755)  # noqa: S103
     assert said == "file.txt Permission denied\n"
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("file.txt", b"old")]
 

@@ -6,12 +6,13 @@ import datetime as dt
 from pathlib import Path
 
 import pytest
-from mailing import NOON, newsroom
-from sqlalchemy import select
+from mailing import NOON, addresses, newsroom
+from sqlalchemy import event, select
+from sqlalchemy.exc import IntegrityError
 
-from bulletin.errors import BulletinError
-from bulletin.stores import open_database
-from bulletin.subscribers.store import people
+from bulletin.errors import BulletinError, StoppedPartWay
+from bulletin.stores import database, open_database
+from bulletin.subscribers.store import Subscribers, people
 
 
 def test_a_file_that_is_no_database_is_named_and_kept(tmp_path: Path) -> None:
@@ -41,6 +42,53 @@ def test_a_folder_that_cannot_hold_the_database_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(BulletinError, match=r"bulletin\.db cannot be opened"):
         open_database(f"sqlite:///{tmp_path}/file/bulletin.db")
+
+
+def test_a_database_that_breaks_while_it_is_used_is_named_and_kept(tmp_path: Path) -> None:
+    """A damaged file opens as long as nobody looks at the damage; the person is told what to do, not that we failed."""
+    file = tmp_path / "bulletin.db"
+    with newsroom(tmp_path) as room:
+        room.subscribe(addresses(2000))
+    data = file.read_bytes()
+    file.write_bytes(data[:8192] + b"\xff" * (len(data) - 8192))
+    with (
+        pytest.raises(BulletinError, match=r"bulletin\.db cannot be used: ") as caught,
+        database(f"sqlite:///{file}") as engine,
+    ):
+        list(Subscribers(engine).all())
+    assert not isinstance(caught.value, StoppedPartWay)
+    assert "do not delete it" in caught.value.hint
+
+
+def test_a_full_disk_stops_the_step_and_it_goes_on_when_there_is_room(tmp_path: Path) -> None:
+    """SQLite's own limit on pages stands for the disk's end."""
+    url = f"sqlite:///{tmp_path / 'bulletin.db'}"
+    newcomers = [(address, "", "") for address in addresses(5000)]
+
+    def fill_up() -> None:
+        with database(url) as engine:
+            store = Subscribers(engine)
+            event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA max_page_count=20"))
+            engine.dispose()
+            store.add(newcomers, now=NOON, how="test")
+
+    with pytest.raises(StoppedPartWay, match="cannot be used now: database or disk is full"):
+        fill_up()
+    with database(url) as engine:
+        store = Subscribers(engine)
+        assert list(store.all()) == []
+        assert store.add(newcomers, now=NOON, how="test") == 5000
+
+
+def test_a_fault_of_ours_is_not_blamed_on_the_database(tmp_path: Path) -> None:
+    def stumble() -> None:
+        with database(f"sqlite:///{tmp_path / 'bulletin.db'}") as engine:
+            Subscribers(engine)
+            with engine.begin() as connection:
+                connection.execute(people.insert().values(id="a"))
+
+    with pytest.raises(IntegrityError):
+        stumble()
 
 
 def test_times_keep_their_zone(tmp_path: Path) -> None:
