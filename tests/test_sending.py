@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 import signal
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
-from mailing import ISSUE, Newsroom, addresses, config, newsroom, template
+from mailing import ISSUE, NOON, Newsroom, addresses, config, edition, newsroom, template
 from mailserver import MailServer, mail_server
 
 from bulletin.config import Sending
@@ -198,6 +199,22 @@ def test_a_fault_in_the_middle_of_a_call_leaves_its_letters_unknown(room: Newsro
     assert (standing.accepted, standing.unknown, standing.finished) == (3, 7, False)
 
 
+def test_what_a_dead_run_had_in_hand_goes_out_in_the_edition_of_now(room: Newsroom) -> None:
+    """The forces' item was taken out while their letters were in doubt; they read what everyone reads."""
+    room.subscribe([*addresses(2), *addresses(3, "force.example.org")])
+    room.ledger.start_or_resume(room.plan(), now=NOON)
+    while claim := room.ledger.claim(
+        ISSUE, limit=9, provider="outbox", now=dt.datetime.now(dt.UTC), admits=lambda edition, address: True
+    ):
+        assert claim
+    room.leave("reader2@force.example.org")
+    now = [edition()]
+    with room.sender() as sender:
+        standing = sending.run(sender, room.plan(editions=now), room.templates(now))
+    assert (standing.accepted, standing.withdrawn, standing.finished) == (4, 1, True)
+    assert not any(b"For forces only." in data for data in room.outbox().values())
+
+
 def test_ctrl_c_records_the_letters_in_hand_and_the_next_run_goes_on(room: Newsroom) -> None:
     room.subscribe(addresses(20))
 
@@ -210,6 +227,21 @@ def test_ctrl_c_records_the_letters_in_hand_and_the_next_run_goes_on(room: Newsr
     assert len(room.outbox()) == 7
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     assert send(room).accepted == 20
+
+
+def test_a_second_ctrl_c_ends_at_once_and_says_that_some_letters_are_in_doubt(room: Newsroom) -> None:
+    room.subscribe(addresses(20))
+
+    class Impatient(Scripted):
+        def deliver(self, mailing: str, letters: Sequence[Letter], template: MessageTemplate) -> list[Outcome]:
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+            return super().deliver(mailing, letters, template)
+
+    with pytest.raises(StoppedPartWay, match="in doubt whether the letters"):
+        run_scripted(room, Impatient([]))
+    standing = run_scripted(room, Scripted([]))
+    assert (standing.accepted, standing.unknown) == (13, 7)
 
 
 def test_sending_works_outside_the_main_thread(room: Newsroom) -> None:

@@ -66,8 +66,19 @@ def run(
     with _alone(sender.lock), _stop_signal() as stopping:
         sender.ledger.start_or_resume(plan, now=sender.now(), accept_changed=accept_changed)
         mailing = plan.issue
-        sender.ledger.settle(mailing, provider=plan.provider, window=sender.capabilities.key_window, now=sender.now())
-        _Run(sender, mailing, plan.provider, templates, stopping).until_done()
+        window = sender.capabilities.key_window
+        settled = sender.ledger.settle(mailing, provider=plan.provider, window=window, now=sender.now())
+        if settled.again:
+            # Readers may have left since those were claimed, and their edition may be gone. What is changed was
+            # asked about just now.
+            sender.ledger.start_or_resume(plan, now=sender.now(), accept_changed=True)
+        try:
+            _Run(sender, mailing, plan.provider, templates, stopping).until_done()
+        except KeyboardInterrupt:
+            raise StoppedPartWay(
+                "stopped at once; it is in doubt whether the letters that the provider had in hand have left.",
+                hint="Send again to go on: it sends no doubtful one twice, and says how many there are.",
+            ) from None
         return _standing(sender.ledger, mailing)
 
 
