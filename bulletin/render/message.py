@@ -24,8 +24,14 @@ from bulletin.model import EVERYONE, PERSONAL_FIELDS, Letter, RenderedEdition
 LINE = 76
 """Characters in a header line, where white space allows a fold: the limit of lines with encoded words (RFC 2047 2)."""
 
-_BREAKS = re.compile("[\x00-\x08\x0a-\x1f\x7f\x85\u2028\u2029]")
-"""Line breaks as any reader might understand them, and the other control characters except the tab."""
+LONGEST_RUN = 900
+"""Characters without white space that may stand in one line as they are; a line holds 998 with all else (M-01)."""
+
+LONGEST_LIST_ID = 255
+"""Octets in a List-Id (RFC 2919 3, L-12)."""
+
+_BREAKS = re.compile("[\x00-\x08\x0a-\x1f\x7f\x85\u2028\u2029\ud800-\udfff]")
+"""Line breaks as any reader might understand them, other control characters except the tab, and halves of signs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +73,7 @@ def list_headers(envelope: Envelope, rendered: RenderedEdition) -> dict[str, str
     edition for everyone names the public archive (L-13).
     """
     headers = {
-        "List-Id": f"{_phrase('List-Id', envelope.list_name)} <{_ascii('List-Id', envelope.list_id)}>",
+        "List-Id": _list_id(envelope),
         "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
         "List-Post": "NO",
         "List-Archive": f"<{_ascii('List-Archive', envelope.archive_url)}>",
@@ -78,6 +84,18 @@ def list_headers(envelope: Envelope, rendered: RenderedEdition) -> dict[str, str
     if rendered.audience != EVERYONE:
         del headers["List-Archive"]
     return headers
+
+
+def _list_id(envelope: Envelope) -> str:
+    """The list's name before its id, where both fit; programs know a list by its id alone."""
+    name, identity = _phrase("List-Id", envelope.list_name), f"<{_ascii('List-Id', envelope.list_id)}>"
+    if len(identity) > LONGEST_LIST_ID:
+        raise BulletinError(
+            f"the header List-Id would be longer than {LONGEST_LIST_ID} characters; nothing was sent.",
+            hint="Use a shorter list_id under [sender].",
+        )
+    both = f"{name} {identity}"
+    return both if len(both) <= LONGEST_LIST_ID else identity
 
 
 def from_header(envelope: Envelope) -> str:
@@ -234,17 +252,28 @@ def _ascii(name: str, value: str) -> str:
 def encoded_text(name: str, value: str) -> str:
     """Text for a header: as it is, or as encoded words where it is not ASCII (RFC 2047, M-07). Folded.
 
-    Text that only looks like an encoded word is encoded too, so that readers see what was written.
+    Text that only looks like an encoded word is encoded too, so that readers see what was written, and so is text that
+    has no place to fold for longer than a line can be (M-01).
     """
-    if checked(name, value).isascii() and "=?" not in value and value == value.strip():
+    if _stands_as_it_is(checked(name, value)):
         return _folded(name, value)
+    return _encoded(name, value)
+
+
+def _encoded(name: str, value: str) -> str:
     return Header(value, charset="utf-8", header_name=name, maxlinelen=75).encode(linesep="\r\n")
 
 
+def _stands_as_it_is(text: str) -> bool:
+    run = max(map(len, re.findall(r"\s*\S+", text)), default=0)
+    return text.isascii() and "=?" not in text and text == text.strip() and run <= LONGEST_RUN
+
+
 def _phrase(name: str, value: str) -> str:
-    if checked(name, value).isascii() and "=?" not in value:
-        return value if re.fullmatch(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+", value) else f'"{quote(value)}"'
-    return encoded_text(name, value)
+    quoted = f'"{quote(value)}"'
+    if not _stands_as_it_is(checked(name, value)) or not _stands_as_it_is(quoted):
+        return _encoded(name, value)
+    return value if re.fullmatch(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+", value) else quoted
 
 
 def _line(name: str, value: str) -> bytes:
