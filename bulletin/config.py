@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from bulletin import door
 from bulletin.door import Complaint, Loc, Rejected
@@ -344,7 +344,7 @@ _ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*\Z")
 
 
 def _beyond_schema(config: Config) -> Iterator[Complaint]:
-    if config.timezone not in available_timezones():
+    if not _is_zone(config.timezone):
         yield (
             ("timezone",),
             f'there is no time zone "{config.timezone}".',
@@ -387,6 +387,14 @@ def _beyond_schema(config: Config) -> Iterator[Complaint]:
         )
     yield from _ids(config)
     yield from _sources(config)
+
+
+def _is_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
 
 
 def _one_line(loc: Loc, value: str | None) -> Iterator[Complaint]:

@@ -7,7 +7,6 @@ plainly fits need not wait for it; see `fitting`.
 from __future__ import annotations
 
 import copy
-import difflib
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, is_dataclass
@@ -122,6 +121,8 @@ def json_schema(kind: type[Any]) -> dict[str, Any]:
 
 def closest(word: str, known: Sequence[str]) -> str:
     """A "did you mean" sentence, or the list of what is known, or nothing."""
+    import difflib
+
     near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
     if near:
         return f'Did you mean "{near[0]}"?'

@@ -5,7 +5,6 @@ Other packages join through an entry-point group of the same name, `bulletin.pro
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import pkgutil
 from functools import cache
@@ -32,6 +31,8 @@ def _from_outside(kind: str) -> dict[str, EntryPoint]:
 def load(kind: str, name: str) -> ModuleType:
     """The plug-in's module. Raises `BulletinError` naming the nearest known ones if there is none of that name."""
     if name not in names(kind):
+        import difflib
+
         near = difflib.get_close_matches(name, names(kind), n=1)
         hint = f'Did you mean "{near[0]}"?' if near else f"Known: {', '.join(names(kind))}."
         raise BulletinError(f'there is no {kind.removesuffix("s")} called "{name}".', hint=hint)
