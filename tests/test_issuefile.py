@@ -451,6 +451,22 @@ def test_places_count_lines_and_columns_as_an_editor_shows_them(mark: str, end: 
     assert file.place_of("sections", 0, "items", 0, "image", "alt") == file.place_of("sections", 0, "items", 0)
 
 
+@pytest.mark.parametrize(
+    ("written", "means"),
+    [
+        ("|\n  One\n  two\n", "One\ntwo\n"),
+        (">\n  One\n  two\n\n  three\n", "One two\nthree\n"),
+        (">-\n  One ŵ\n  two 🎉", "One ŵ two 🎉"),
+        ("One\n  two", "One two"),
+        ('"One\n  two"', "One two"),
+    ],
+)
+def test_text_over_several_lines_is_the_words_alone(written: str, means: str) -> None:
+    """The YAML reader marks each fold of a folded text with a bell, which no page can show."""
+    for text in (written, written.replace("\n", "\r\n")):
+        assert issuefile.read(HEAD + f"welcome: {text}\n", PATH, KNOWN).issue.welcome == means
+
+
 # ---------------------------------------------------------------- edits: awkward files, written by hand
 
 CANDIDATE = Candidate(

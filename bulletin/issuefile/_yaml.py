@@ -187,6 +187,8 @@ class _Reader:
 
     def _scalar(self, node: ScalarNode, place: Place) -> str | bool | None:
         text = str(node.value)
+        if node.style == ">":
+            text = text.replace("\a", "")  # ruamel.yaml's own mark of where a line was folded
         if node.style is not None or (node.tag or "").startswith("!"):
             return text
         if text == "":
