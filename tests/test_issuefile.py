@@ -65,6 +65,13 @@ BAD = [
         'Did you mean "summary"?',
     ),
     (
+        "a quotation mark that the next quotation closes",
+        WHOLE.replace("First story", '"First story') + '      - id: second\n        title: "Second story"\n',
+        9,
+        "a quotation mark is opened here and never closed.",
+        "Add the closing one, or remove the opening one.",
+    ),
+    (
         "31 November",
         HEAD.replace("2024-05-30", "2024-11-31"),
         4,

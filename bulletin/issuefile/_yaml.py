@@ -8,13 +8,15 @@ can grow without bound. Nodes are composed by ruamel.yaml and never built into o
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, StringMark, YAMLError
+from ruamel.yaml.error import MarkedYAMLError, StreamMark, StringMark, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
+from ruamel.yaml.tokens import ScalarToken
 
 from bulletin.door import Loc
 from bulletin.errors import FileProblems, Place, Problem
@@ -98,6 +100,17 @@ def _too_deep(text: str) -> int | None:
     return None
 
 
+def _runaway_quotation(text: str, line: int) -> StreamMark | None:
+    """Where a quotation begins that ran on to the next quotation mark, many lines on, where the reader gave up."""
+    begun: StreamMark | None = None
+    with suppress(YAMLError):
+        for token in YAML(typ="rt", pure=True).scan(text):
+            if isinstance(token, ScalarToken) and token.style in {"'", '"'}:
+                runs_on = token.start_mark.line < token.end_mark.line == line
+                begun = token.start_mark if runs_on else None
+    return begun
+
+
 def _place_at(text: str, path: str, position: int) -> Place:
     before = LINE_BREAK.split(text[:position])
     return Place(path, len(before), len(before[-1]) + 1)
@@ -112,6 +125,10 @@ def _explained(error: MarkedYAMLError, text: str, path: str) -> Problem:
         return Problem(
             _at(mark, path), "this line starts with a tab.", "Use spaces to move a line in; two for each step."
         )
+    runaway = _runaway_quotation(text, mark.line) if mark else None
+    if runaway:
+        place = Place(path, runaway.line + 1, runaway.column + 1)
+        return Problem(place, _NEVER_CLOSED, "Add the closing one, or remove the opening one.")
     for sign, message, remedy in _COMPLAINTS:
         if sign in problem or sign in context:
             # The reader stops where it gives up; people must go back to where it began.
