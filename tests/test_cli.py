@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +13,7 @@ import click
 import pytest
 
 from bulletin.cli import COMMANDS, run
+from bulletin.render import theme
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -127,3 +130,89 @@ def test_picking_what_is_not_there_says_so(mine: Path, capsys: pytest.CaptureFix
     assert run(["pick", "2"]) == 2
     assert "The inbox has 1 story; there is no number 2" in capsys.readouterr().err
     assert mine.read_bytes() == before
+
+
+# ---------------------------------------------------------------- odd machines
+
+
+def in_a_process(folder: Path, *arguments: str, before: str = "", **environment: str) -> tuple[int, str, str]:
+    """A command in a process of its own: exit code, standard output, standard error."""
+    program = f"import os, resource\n{before}\nfrom bulletin.__main__ import main\nmain()\n"
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        cwd=folder,
+        env={**os.environ, **environment},
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    return done.returncode, done.stdout.decode("latin-1"), done.stderr.decode("latin-1")
+
+
+def test_a_full_disk_is_named_as_such_and_the_issue_stands_as_it_was(mine: Path) -> None:
+    """A limit on the size of files stops a write half-way, as a full disk does."""
+    before = mine.read_bytes()
+    limit = "resource.setrlimit(resource.RLIMIT_FSIZE, (400, 400))"
+    code, _, said = in_a_process(mine.parent, "add", "https://www.example.org/a", "--title", "x", before=limit)
+    assert code == 2
+    assert f"{mine}: file too large." in said
+    assert "Make room on the disk" in said
+    assert "itself failed" not in said
+    assert mine.read_bytes() == before
+    assert sorted(path.name for path in mine.parent.iterdir()) == ["images", "issue.yaml"]
+
+
+def test_results_that_do_not_fit_on_a_full_disk_are_no_fault_of_ours(mine: Path) -> None:
+    command = f'"{sys.executable}" -m bulletin help > /dev/full'
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 2
+    assert "no space left on device" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_terminal_of_few_letters_shows_the_rest_as_question_marks(mine: Path) -> None:
+    code, shown, said = in_a_process(mine.parent, "check", PYTHONIOENCODING="latin-1")
+    assert code == 1
+    assert "    ? Find some: bulletin collect" in shown
+    assert "itself failed" not in said
+
+
+@pytest.mark.parametrize("found", ["file", "folder"])
+def test_what_stands_in_the_way_is_named(mine: Path, found: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file where the state folder should be; a folder where the database should be."""
+    state = mine.parents[2] / ".bulletin"
+    shutil.rmtree(state, ignore_errors=True)
+    if found == "file":
+        state.write_text("in the way")
+    else:
+        (state / "bulletin.db").mkdir(parents=True)
+    assert run(["subscribers", "list"]) == 2
+    said = capsys.readouterr().err
+    assert ".bulletin" in said
+    assert "itself failed" not in said
+
+
+def test_who_has_no_name_on_this_machine_says_it(
+    mine: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Some containers run as a user whom the system does not know, and without a home."""
+    assert run(["subscribers", "import", str(people(mine.parent))]) == 0
+    monkeypatch.setattr(os, "getuid", lambda: 54321)
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME", "HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    written = mine.read_text("utf-8").replace("public: false", "public: true")
+    mine.write_text(written, "utf-8")
+    theme._environment.cache_clear()  # as a new command would find it
+    assert run(["render", "--out", "seen"]) == 0
+    assert Path("seen/everyone.en-GB.html").is_file()
+    assert run(["send", "--test", "me@example.org"]) == 0
+    assert run(["resolve", "2024-05", "--sent"]) == 2
+    assert "--by NAME" in capsys.readouterr().err
+    assert run(["resolve", "issues/2024-05/", "--sent", "--by", "me"]) == 2
+    assert "issue 2024-05 was never sent" in capsys.readouterr().err
+
+
+def people(folder: Path) -> Path:
+    """A list of one reader."""
+    (folder / "people.csv").write_text("email\nreader@example.org\n", "utf-8")
+    return folder / "people.csv"

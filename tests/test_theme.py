@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -156,3 +159,21 @@ def test_z39_a_template_used_for_text_and_for_html_escapes_where_it_should(tmp_p
         theme._environment.cache_clear()  # as a new command would find it
         assert theme.run((tmp_path,), "both.txt", {"words": "<b>"}, escape=False) == "<b>"
         assert theme.run((tmp_path,), "both.txt", {"words": "<b>"}, escape=True) == "&lt;b&gt;"
+
+
+def test_templates_that_cannot_be_kept_cost_no_mail(tmp_path: Path) -> None:
+    """The place for compiled templates is full, as it is read-only in some containers; the mail is made all the same."""
+    program = (
+        "import resource\n"
+        "from pathlib import Path\n"
+        "from bulletin.render import theme\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))\n"
+        "print(theme.run((Path('.'),), 'page.txt', {'name': 'Ann'}, escape=False), end='')\n"
+    )
+    (tmp_path / "page.txt").write_text("Dear {{ name }}\n", "utf-8")
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "Dear Ann\n"), done.stderr
+    assert not list((tmp_path / "cache").rglob("*.cache"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 from collections.abc import Callable, Iterable
@@ -70,14 +71,28 @@ def _advise(error: BaseException) -> int:
     if isinstance(error, BulletinError):
         _fault((f"{error.place}: " if error.place else "") + error.message, error.hint)
         return error.exit_code
-    if isinstance(error, OSError) and error.filename:
-        _fault(f"{error.filename}: {(error.strerror or str(error)).lower()}.")
+    if isinstance(error, OSError) and (error.filename or error.errno in _DISK_IS_FULL):
+        _fault(f"{error.filename or 'writing failed'}: {(error.strerror or str(error)).lower()}.", _remedy(error))
         return 2
     _fault(
         f"bulletin itself failed: {type(error).__name__}: {error}",
         "This is a fault of the program, not yours. Run it again as bulletin --debug ..., and report what it prints.",
     )
     return 2
+
+
+_DISK_IS_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+def _remedy(error: OSError) -> str:
+    """What to do about a file that the system would not let us read or write."""
+    if error.errno in _DISK_IS_FULL:
+        return "Make room on the disk, then try again."
+    if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
+        return "Look at the rights of the file and of its folder, or ask whoever owns them."
+    if error.errno in {errno.EISDIR, errno.ENOTDIR, errno.EEXIST}:
+        return "A file stands where a folder should be, or a folder in place of a file. Move it away."
+    return ""
 
 
 def _fault(message: str, hint: str = "") -> None:

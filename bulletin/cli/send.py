@@ -197,15 +197,24 @@ def _code(report: Report) -> int:
 @click.option("--by", "who", help="Who decided; kept in the ledger. Without it, your user name.")
 def resolve(issue: str, answer: str | None, subscriber: str | None, who: str | None) -> None:
     """Settle the deliveries of ISSUE of which nobody knows whether they arrived: --sent or --again."""
-    import getpass
-
     from bulletin import flow
 
     if answer is None:
         raise click.UsageError("Say what to do with them: --sent or --again. First read: bulletin help sending")
+    who = who or _user_name()
     home = output.publication()
+    issue = output.chosen_issue(home, issue)
     _report_of(home, issue)
-    count = flow.resolve(home, issue, accepted=answer == "sent", who=who or getpass.getuser(), subscriber=subscriber)
+    count = flow.resolve(home, issue, accepted=answer == "sent", who=who, subscriber=subscriber)
     output.done(f"{plural(count, 'delivery', 'deliveries')} settled.")
     if answer == "again" and count:
         output.say(f"They go out with: bulletin send {issue}")
+
+
+def _user_name() -> str:
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # some containers run as a user without a name
+        raise click.UsageError("Say who decided, as this machine has no name for you: --by NAME") from None

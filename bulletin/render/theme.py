@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import fields
 from functools import lru_cache
 from pathlib import Path
@@ -114,16 +115,27 @@ def _compiled_templates(kind: str) -> BytecodeCache | None:
     """
     import jinja2
     from jinja2 import FileSystemBytecodeCache
+    from jinja2.bccache import Bucket
     from platformdirs import user_cache_path
 
-    folder = user_cache_path("bulletin") / f"templates-{jinja2.__version__}"
     try:
+        folder = user_cache_path("bulletin") / f"templates-{jinja2.__version__}"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         facts = folder.stat()
-    except OSError:
+    except (OSError, RuntimeError):  # the latter where nobody has a home, as in some containers
         return None
     private = facts.st_mode & 0o022 == 0 and facts.st_uid == getattr(os, "geteuid", lambda: facts.st_uid)()
-    return FileSystemBytecodeCache(str(folder), f"{kind}-%s.cache") if private or os.name == "nt" else None
+    if not (private or os.name == "nt"):
+        return None
+
+    class Kept(FileSystemBytecodeCache):
+        """Jinja's own, but a disk that is full or read-only costs time and no mail."""
+
+        def dump_bytecode(self, bucket: Bucket) -> None:
+            with suppress(OSError):
+                super().dump_bytecode(bucket)
+
+    return Kept(str(folder), f"{kind}-%s.cache")
 
 
 def _wrapped(text: str, width: int = 72, first: str = "", later: str | None = None) -> str:
