@@ -82,31 +82,36 @@ def post(client: Session, request: HttpRequest, *, timeout: float) -> HttpRespon
 
     Redirects are not followed: they would carry the key elsewhere.
     """
-    import requests
-    from urllib3.exceptions import NewConnectionError
+    from io import BytesIO
 
-    try:
-        with client.post(
+    import requests
+
+    prepared = client.prepare_request(
+        requests.Request(
+            "POST",
             request.url,
             files=[(name, (None, value)) for name, value in request.fields],
             auth=(request.user, request.secret),
-            timeout=(CONNECT_TIMEOUT_S, timeout),
-            allow_redirects=False,
-            stream=True,
-        ) as answer:
-            body = answer.raw.read(_LARGEST_ANSWER, decode_content=True).decode("utf-8", "replace")
+        )
+    )
+    # Read from piece by piece, it tells afterwards whether any of it was handed over. The kind of error does not: a
+    # fault in the secure connection, say, may come before the first byte or after the last.
+    body = BytesIO(prepared.body if isinstance(prepared.body, bytes) else b"")
+    prepared.body = body  # type: ignore[assignment] # a file, which requests takes too
+    try:
+        with client.send(prepared, timeout=(CONNECT_TIMEOUT_S, timeout), allow_redirects=False, stream=True) as answer:
+            text = answer.raw.read(_LARGEST_ANSWER, decode_content=True).decode("utf-8", "replace")
             headers = {name.lower(): value for name, value in answer.headers.items()}
-            return HttpResponse(status=answer.status_code, body=body, headers=headers)
-    except (requests.exceptions.ConnectTimeout, requests.exceptions.SSLError) as error:
-        return NotSent(f"no connection to the provider: {type(error).__name__}")
-    except requests.exceptions.ConnectionError as error:
-        inner = getattr(error.args[0], "reason", None) if error.args else None
-        if isinstance(inner, NewConnectionError):
-            return NotSent("no connection to the provider")
-        return NoAnswer("the connection broke before the provider answered")
+            return HttpResponse(status=answer.status_code, body=text, headers=headers)
     except (requests.exceptions.RequestException, OSError) as error:
-        return NoAnswer(f"no answer from the provider: {type(error).__name__}")
+        return _without_answer(error, handed_over=body.tell() > 0)
     except Exception as error:
         if type(error).__module__.startswith("urllib3"):
             return NoAnswer(f"the provider's answer broke off: {type(error).__name__}")
         raise
+
+
+def _without_answer(error: Exception, *, handed_over: bool) -> NotSent | NoAnswer:
+    if not handed_over:
+        return NotSent(f"no connection to the provider: {type(error).__name__}")
+    return NoAnswer(f"the connection broke before the provider answered: {type(error).__name__}")

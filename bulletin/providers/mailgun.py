@@ -10,6 +10,7 @@ from __future__ import annotations
 import html
 import json
 import re
+from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -65,6 +66,11 @@ def open(surroundings: Surroundings) -> Iterator[Session]:
         raise BulletinError("there is no key for Mailgun.", hint=f"Put a domain sending key into {KEY_VARIABLE}.")
     if not re.fullmatch(r"[A-Za-z0-9.-]+", settings.domain):
         raise BulletinError(f'"{settings.domain}" is not a domain.', hint="Correct domain under [providers.mailgun].")
+    if settings.timeout <= 0:
+        raise BulletinError(
+            "nobody can answer within no time.",
+            hint="Write a timeout above 0 under [providers.mailgun], or leave it out.",
+        )
     _http.refuse_clear_text(settings.endpoint or _ENDPOINTS[settings.region])
     with requests.Session() as client:
         # Proxy settings and .netrc of the machine must not change where the key goes.
@@ -115,17 +121,22 @@ class Mailgun:
                 return _all(letters, OutcomeKind.RETRY, reason)
             case NoAnswer(reason):
                 return _all(letters, OutcomeKind.UNKNOWN, reason)
-        said = str(response.json().get("message", "") or response.body[:200])
+        said = self._without_key(str(response.json().get("message", "") or response.body[:200]))
         reason = f"{response.status} {said}"
         if response.status == 200:
             return self._taken(letters, response, said)
         if response.status in (502, 504):
             return _all(letters, OutcomeKind.UNKNOWN, reason)
-        if response.status == 429 or response.status >= 500:
+        if response.status in (408, 425, 429) or response.status >= 500:
             return _all(letters, OutcomeKind.RETRY, reason)
         if response.status == 400 and len(letters) == 1 and about_address(response):
             return _all(letters, OutcomeKind.REFUSED, reason)
         raise self._stopped(response.status, said)
+
+    def _without_key(self, said: str) -> str:
+        """Words of a server, which may repeat what it was told: the key stays out of messages and ledger (Z-23)."""
+        login = b64encode(f"api:{self.key}".encode()).decode()
+        return said.replace(login, "[key]").replace(self.key, "[key]")
 
     def _taken(self, letters: Sequence[Letter], response: HttpResponse, said: str) -> list[Outcome]:
         message_id = str(response.json().get("id", ""))
@@ -164,7 +175,7 @@ class Session:
         if isinstance(response, HttpResponse):
             if response.status == 400 and len(letters) > 1 and about_address(response):
                 return self._in_halves(mailing, letters, template)
-            if response.status == 429 or response.status >= 500:
+            if response.status in (408, 425, 429) or response.status >= 500:
                 self.wait = response.retry_after or _WAIT_S
         elif isinstance(response, NotSent):
             self.wait = _WAIT_S

@@ -85,6 +85,15 @@ def _account(surroundings: Surroundings) -> _Account:
         raise BulletinError(
             f"there is no password for the mail server {settings.host}.", hint=f"Put it into {PASSWORD_VARIABLE}."
         )
+    if not (settings.user or "").isascii() or not password.isascii():
+        raise BulletinError(
+            "the user name or the password of the mail server holds a letter outside a to z.",
+            hint="Not every mail server takes such letters. Choose others.",
+        )
+    if settings.timeout <= 0:
+        raise BulletinError(
+            "nobody can answer within no time.", hint="Write a timeout above 0 under [providers.smtp], or leave it out."
+        )
     if settings.tls == "none" and (settings.user or settings.host not in _LOCAL_HOSTS):
         raise BulletinError(
             f'tls = "none" would send mail or a password to {settings.host} in clear text.',
@@ -169,12 +178,20 @@ class Session:
             self._drop()
             self.wait = 5.0
             return _outcome(letter, OutcomeKind.RETRY, "the connection broke before the message was handed over")
+        return self._handed_over(connection, letter, message)
+
+    def _handed_over(self, connection: smtplib.SMTP, letter: Letter, message: bytes) -> Outcome:
+        """From the first byte of the message on, only a clear answer tells whether the server has it."""
         try:
             connection.send(re.sub(rb"(?m)^\.", b"..", message) + b".\r\n")
             code, text = connection.getreply()
         except (smtplib.SMTPException, OSError):
             self._drop()
             return _outcome(letter, OutcomeKind.UNKNOWN, "the connection broke before the server confirmed the message")
+        if not (200 <= code < 300 or 400 <= code < 600):
+            # Neither yes nor no (RFC 5321 4.2.1), and nobody knows which answer the next one belongs to.
+            self._drop()
+            return _outcome(letter, OutcomeKind.UNKNOWN, "the server's reply to the message was neither yes nor no")
         return self._answered(letter, code, text)
 
     def _answered(self, letter: Letter, code: int, text: bytes) -> Outcome:
@@ -257,6 +274,10 @@ def _connect(account: _Account) -> smtplib.SMTP:
         raise ProviderError(
             f"{where} does not offer what the settings ask for: a protected connection with log-in.",
             hint="Check host, port and tls under [providers.smtp].",
+        ) from None
+    except (UnicodeError, OverflowError):
+        raise ProviderError(
+            f"{where} is not the address of a mail server.", hint="Correct host and port under [providers.smtp]."
         ) from None
     except (smtplib.SMTPException, OSError) as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
