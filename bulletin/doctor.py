@@ -29,7 +29,7 @@ OLDEST_PYTHON: Final = (3, 11)
 LIBRARIES: Final = (
     *("click", "jinja2", "mjml", "premailer", "feedparser", "requests", "ruamel.yaml", "pydantic", "markdown_it"),
     *("linkify_it", "nh3", "selectolax", "dateutil", "PIL", "icalendar", "feedgenerator", "sqlalchemy", "filelock"),
-    *("protego", "pebble", "starlette", "uvicorn", "python_multipart", "rich", "platformdirs"),
+    *("protego", "pebble", "starlette", "uvicorn", "rich", "platformdirs", "cssutils", "urllib3", "idna"),
 )
 """What `pyproject.toml` asks for, by the names they are imported under."""
 
@@ -237,7 +237,7 @@ def _kept_state(home: Publication) -> Iterator[Line]:
     # Publication.state_dir makes the folder, and a doctor changes nothing.
     folder = home.root / ".bulletin"
     given = home.environment.get(SECRET_VARIABLE)
-    if given is not None:
+    if given:
         if len(given) < 32:
             yield Line(
                 State.FAIL, f"Secret: {SECRET_VARIABLE} is too short to be safe.", "Use at least 32 random characters."

@@ -5,8 +5,11 @@ from __future__ import annotations
 import ast
 import io
 import re
+import sys
 import tokenize
+import tomllib
 from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import bulletin
@@ -58,3 +61,30 @@ def test_no_comment_leaves_something_for_later() -> None:
         if token.type == tokenize.COMMENT and later.search(token.string)
     ]
     assert not left, "\n".join(left)
+
+
+def test_what_is_imported_is_asked_for_and_what_is_asked_for_is_imported() -> None:
+    """What only comes along with another library may change without notice; what nobody uses has to be kept safe."""
+    project = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    asked = {re.split(r"[><=;\[ ]", entry, maxsplit=1)[0].lower() for entry in project["dependencies"]}
+    imported = {
+        name.partition(".")[0]
+        for path in FILES
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for name in (
+            [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else [node.module or ""]
+            if isinstance(node, ast.ImportFrom)
+            else []
+        )
+    }
+    distributions = packages_distributions()
+    used = {
+        distribution.lower()
+        for name in imported - sys.stdlib_module_names - {"bulletin"}
+        for distribution in distributions[name]
+    }
+    halves = {"pydantic_core", "markupsafe"}  # of pydantic and Jinja, in whose own interfaces they appear
+    by_name = {"linkify-it-py", "tzdata"}  # loaded by markdown-it and by Python when they are there
+    assert used - halves == asked - by_name

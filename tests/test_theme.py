@@ -162,7 +162,7 @@ def test_z39_a_template_used_for_text_and_for_html_escapes_where_it_should(tmp_p
 
 
 def test_templates_that_cannot_be_kept_cost_no_mail(tmp_path: Path) -> None:
-    """The place for compiled templates is full, as it is read-only in some containers; the mail is made all the same."""
+    """The place for compiled templates is full, or read-only as in some containers; the mail is made all the same."""
     program = (
         "import resource\n"
         "from pathlib import Path\n"
