@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from bulletin.config import Config
@@ -102,7 +103,7 @@ def _picture(item: Item, issue: Issue, config: Config, pictures: Mapping[str, Pi
     if facts is None or not facts.format:
         return None
     return EditionPicture(
-        src=issue_url(config, issue.id) + item.image.file,
+        src=issue_url(config, issue.id) + quote(item.image.file),
         file=item.image.file,
         alt=item.image.alt or "",
         width=facts.width,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
+from urllib.parse import unquote, urlsplit
 
 import pytest
 from hypothesis import given, settings
@@ -121,6 +123,17 @@ def test_pictures_and_calendars_are_shown_where_the_archive_holds_them(config: C
     assert (story.picture.width, story.picture.height, story.picture.alt) == (600, 300, "canary00 alt")
     assert story.event
     assert story.event.calendar_url == "https://bulletin.example.org/2024-05/canary00-id.ics"
+
+
+def test_a_picture_of_any_name_has_an_address_that_leads_to_it(config: Config) -> None:
+    """A browser takes what follows # or ? in an address as something else than the file's name."""
+    name = "images/Foto ŵ (1) #2?50%.PNG"
+    story = replace(item("canary00"), image=Image(file=name, alt="A photo"))
+    facts = Picture(width=600, height=300, size=9000, format="PNG")
+    shown = next(make_edition(issue_of((story,)), config, {name: facts}).items).picture
+    assert shown
+    address = urlsplit(shown.src)
+    assert (unquote(address.path), address.query, address.fragment) == (f"/2024-05/{name}", "", "")
 
 
 @pytest.mark.parametrize(
