@@ -66,7 +66,6 @@ def is_public(address: str) -> bool:
 
 
 def check_address(url: str, local_hosts: Collection[str]) -> None:
-    """Raises `FetchError` for an address that is not opened, as far as its spelling tells (Z-30, Z-33)."""
     """Raise `FetchError` for an address that is not to be asked, as far as its words tell (Z-30)."""
     parts = _split(url)
     if parts.scheme not in _PORTS:
