@@ -46,7 +46,7 @@ def open_database(url: str) -> Engine:
     """
     try:
         parsed = make_url(url)
-        engine = create_engine(parsed)
+        engine = create_engine(parsed, hide_parameters=True)  # errors and logs repeat no reader's address (Z-20)
     except (ArgumentError, NoSuchModuleError, ImportError):
         raise BulletinError(
             "the database address cannot be used.",

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from mailing import NOON, addresses, newsroom
 from sqlalchemy import event, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from bulletin.errors import BulletinError, StoppedPartWay
 from bulletin.stores import database, open_database
@@ -108,3 +108,16 @@ def test_a_commit_is_on_the_disk(tmp_path: Path) -> None:
 
 
 PRAGMAS = {"journal_mode": "wal", "synchronous": 2, "busy_timeout": 30_000, "foreign_keys": 1}
+
+
+def test_z20_a_failing_statement_repeats_no_address(tmp_path: Path) -> None:
+    """Z-20: what the database says of a fault ends up in logs and on the screen."""
+    with newsroom(tmp_path) as room:
+        room.subscribe(["marked.person@example.org"])
+        with room.engine.begin() as connection:
+            connection.exec_driver_sql("ALTER TABLE subscriber RENAME COLUMN language TO tongue")
+        with pytest.raises(OperationalError) as lost:
+            room.readers.find("marked.person@example.org")
+        with pytest.raises(OperationalError) as refused:
+            room.readers.add([("another.person@example.org", "", "")], now=NOON, how="test")
+        assert "person@" not in f"{lost.value} {refused.value}"
