@@ -174,7 +174,7 @@ class _Cache:
             return None
 
     def put(self, url: str, fetched: Fetched) -> None:
-        """Keeps an answer that the server can be asked about again."""
+        """Keeps an answer that the server can be asked about again. Where there is no room, the news still counts."""
         if fetched.validators is None:
             return
         about = {
@@ -183,7 +183,8 @@ class _Cache:
             "etag": fetched.validators.etag,
             "last_modified": fetched.validators.last_modified,
         }
-        write_atomically(self._path(url), json.dumps(about).encode() + b"\n" + fetched.body, mode=0o600)
+        with suppress(OSError):
+            write_atomically(self._path(url), json.dumps(about).encode() + b"\n" + fetched.body, mode=0o600)
 
     def _path(self, url: str) -> Path:
         return self.folder / hashlib.sha256(url.encode()).hexdigest()

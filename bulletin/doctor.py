@@ -207,9 +207,10 @@ def _issues(home: Publication) -> Iterator[Line]:
     for name in ids:
         try:
             home.read_issue(name)
-        except BulletinError as error:
+        except (BulletinError, OSError) as error:
             broken += 1
-            yield Line(State.FAIL, f"Issue {name}: {error.message}", f"See: bulletin check {name}")
+            reason = error.message if isinstance(error, BulletinError) else f"{error.strerror or error}.".lower()
+            yield Line(State.FAIL, f"Issue {name}: {reason}", f"See: bulletin check {name}")
     if not broken:
         yield Line(State.PASS, f"Issues: {len(ids)}, all readable, {ids[-1]} the newest.")
     yield _schema(home)

@@ -76,6 +76,8 @@ class Collected:
     reports: tuple[SourceReport, ...]
     new: tuple[Candidate, ...]
     left_out: tuple[tuple[Candidate, str], ...]
+    unread: tuple[str, ...] = ()
+    """Other issues that cannot be read, so that nobody knows which stories ran in them."""
 
 
 def client_for(home: Publication) -> Client:
@@ -92,11 +94,11 @@ def collect(home: Publication, issue: str, *, on_done: Callable[[SourceReport], 
     A source that fails is a report with its reason; it never stops the others (F-11).
     """
     from bulletin import collecting, selection
-    from bulletin.issuefile import edit
+    from bulletin.issuefile import edit, read
 
     if not home.config.sources:
         raise BulletinError("bulletin.toml names no sources.", hint="See: bulletin help collecting")
-    file = home.read_issue(issue)
+    home.read_issue(issue)
     reports = collecting.gather(
         home.config.sources,
         client=client_for(home),
@@ -105,12 +107,19 @@ def collect(home: Publication, issue: str, *, on_done: Callable[[SourceReport], 
         zone=home.config.zone,
         on_done=on_done,
     )
-    chosen = selection.choose(
-        reports, issue=file.issue, earlier_issues=tuple(home.other_issues(issue)), config=home.config
-    )
-    if chosen.new:
-        _edit(home, issue, lambda text, path: edit.add_candidates(text, path, chosen.new))
-    return Collected(reports, chosen.new, chosen.left_out)
+    others = tuple(home.other_issues(issue))
+    chosen = selection.Selection()
+
+    def put(text: str, path: str) -> str:
+        # Chosen on the very text that is changed: others may have added to it while the sources were asked.
+        nonlocal chosen
+        now_there = read(text, path, home.config.vocabulary).issue
+        chosen = selection.choose(reports, issue=now_there, earlier_issues=others, config=home.config)
+        return edit.add_candidates(text, path, chosen.new)
+
+    _edit(home, issue, put)
+    unread = sorted(set(home.issue_ids()) - {issue} - {other.id for other in others})
+    return Collected(reports, chosen.new, chosen.left_out, tuple(unread))
 
 
 def add_page(home: Publication, issue: str, url: str, section: str | None = None) -> Candidate:
@@ -132,11 +141,16 @@ def add_page(home: Publication, issue: str, url: str, section: str | None = None
 
 def add_candidate(home: Publication, issue: str, candidate: Candidate) -> Candidate:
     """Put one candidate at the top of the issue's inbox."""
-    from bulletin.issuefile import edit
+    from bulletin.issuefile import edit, read
 
     _refuse_unknown_section(home, candidate.section)
-    _refuse_known(home.read_issue(issue), candidate.url)
-    _edit(home, issue, lambda text, path: edit.add_candidates(text, path, [candidate]))
+    home.read_issue(issue)
+
+    def put(text: str, path: str) -> str:
+        _refuse_known(read(text, path, home.config.vocabulary), candidate.url)
+        return edit.add_candidates(text, path, [candidate])
+
+    _edit(home, issue, put)
     return candidate
 
 
@@ -225,7 +239,7 @@ def _fetch_picture(home: Publication, issue: str, candidate: Candidate, name: st
         data, ending = fit_for_mail(client_for(home).get(candidate.image).body)
     except BulletinError as error:
         return None, f"its picture was left out: {error.message}"
-    file = f"images/{name}.{ending}"
+    file = home.free_picture(issue, name, ending)
     write_atomically(home.issue_dir(issue) / file, data)
     return Image(file=file, alt=candidate.image_alt or "[describe this picture]"), ""
 
@@ -374,6 +388,10 @@ class Prepared:
     """Messages that would leave now; fewer than planned if a part has left already."""
     really_sends: bool
     """Whether mail would leave this machine."""
+    rehearsed_by: frozenset[str] = frozenset()
+    """Providers whose copies of this issue never left this machine; real mail goes out in spite of them."""
+    rehearsed: int = 0
+    """Readers, of those planned, who have such a copy only."""
 
 
 def prepare_sending(home: Publication, issue: str) -> Prepared:
@@ -389,9 +407,24 @@ def prepare_sending(home: Publication, issue: str) -> Prepared:
     name = home.config.sending.provider
     with database(home.database_url) as engine:
         plan = make_plan(issue, rendered, Subscribers(engine).all(), home.config, name)
-        left = Ledger(engine).left(issue)
-    to_go = sum(recipient.subscriber not in left for recipient in plan.recipients)
-    return Prepared(checked, plan, to_go, providers.load(name).CAPABILITIES.really_sends)
+        really_sends = providers.load(name).CAPABILITIES.really_sends
+        ledger = Ledger(engine)
+        rehearsed_by = frozenset(filter(_keeps_mail_here, ledger.providers(issue))) if really_sends else frozenset()
+        rehearsed = ledger.accepted_by(issue, rehearsed_by)
+        left = ledger.left(issue) - rehearsed
+    planned = {recipient.subscriber for recipient in plan.recipients}
+    return Prepared(
+        checked, plan, len(planned - left), really_sends, rehearsed_by=rehearsed_by, rehearsed=len(planned & rehearsed)
+    )
+
+
+def _keeps_mail_here(provider: str) -> bool:
+    from bulletin.providers import _provider as providers
+
+    try:
+        return not providers.load(provider).CAPABILITIES.really_sends
+    except BulletinError:  # no longer installed: what it accepted may have left
+        return False
 
 
 def send(
@@ -410,7 +443,13 @@ def send(
 
     templates = {edition.name: _message(home, edition) for edition in prepared.checked.rendered}
     with _sender(home, on_progress) as sender:
-        sending.run(sender, prepared.plan, templates, accept_changed=accept_changed)
+        sending.run(
+            sender,
+            prepared.plan,
+            templates,
+            accept_changed=accept_changed,
+            rehearsed_by=prepared.rehearsed_by,
+        )
     report = report_of(home, prepared.plan.issue)
     assert report is not None  # noqa: S101 - it was started a moment ago
     return report

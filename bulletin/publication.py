@@ -169,6 +169,14 @@ class Publication:
         """The bytes of a picture of an issue."""
         return (self.issue_dir(issue) / file).read_bytes()
 
+    def free_picture(self, issue: str, name: str, ending: str) -> str:
+        """A file name in the issue's `images/` that no picture has yet, `name` or the same with a number."""
+        number, file = 1, f"images/{name}.{ending}"
+        while (self.issue_dir(issue) / file).exists():
+            number += 1
+            file = f"images/{name}-{number}.{ending}"
+        return file
+
     # ---- secret
 
     def secret(self) -> bytes:

@@ -195,6 +195,16 @@ def test_a_file_that_cannot_be_read_is_named_and_the_next_save_brings_the_page_b
     )
 
 
+def test_a_file_that_is_gone_for_a_moment_is_no_mistake_of_ours(page: Page, address: str, desk: Desk) -> None:
+    """Some editors save by removing the old file first; others leave one that we may not read."""
+    page.goto(address)
+    desk.file.unlink()
+    expect(page.locator(".finding").first).to_contain_text("No such file or directory.", timeout=5000)
+    expect(page.locator(".finding").first).to_contain_text(desk.file.name)
+    desk.save("Saved words")
+    expect(page.locator("h1")).to_have_text("Harbour Bulletin, May 2024", timeout=5000)
+
+
 def test_a_mistake_of_ours_does_not_end_the_preview(page: Page, address: str, desk: Desk) -> None:
     desk.save("mistake")
     answer = page.goto(address)

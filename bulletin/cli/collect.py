@@ -42,6 +42,7 @@ def collect(ctx: click.Context, issue: str | None, as_json: bool) -> None:
                 ],
                 "new": [{"title": entry.title, "url": entry.url, "why": entry.why} for entry in result.new],
                 "left_out": [{"title": entry.title, "url": entry.url, "why": why} for entry, why in result.left_out],
+                "unread": result.unread,
             }
         )
         return
@@ -50,6 +51,8 @@ def collect(ctx: click.Context, issue: str | None, as_json: bool) -> None:
             output.warn(f"{report.source.title}: {report.failure}")
         else:
             output.done(f"{report.source.title}: {plural(len(report.candidates), 'story', 'stories')}")
+    for unread in result.unread:
+        output.warn(f"Issue {unread} cannot be read, so its stories may come back. See: bulletin check {unread}")
     output.say()
     if all(report.failure for report in result.reports):
         output.warn("No source could be asked. Nothing was changed.")

@@ -45,8 +45,8 @@ def make_app(load: Callable[[], PreviewState], version: Callable[[], str]) -> AS
     """The preview of what `load` gives; it is called again when `version` gives something new.
 
     `version` is asked about once a second and should be quick, such as `version_of`. What `load` raises as
-    `BulletinError` is shown, and goes away with the save that mends it. Only requests to this machine's own name are
-    answered, so that no web page can reach the preview by a name of its own (DNS rebinding).
+    `BulletinError` or `OSError` is shown, and goes away with the save that mends it. Only requests to this machine's
+    own name are answered, so that no web page can reach the preview by a name of its own (DNS rebinding).
     """
     from starlette.applications import Starlette
     from starlette.middleware import Middleware
@@ -100,7 +100,7 @@ class _Room:
             if self._seen is None or self._seen[0] != version:
                 try:
                     state = self._load()
-                except BulletinError as error:
+                except (BulletinError, OSError) as error:
                     state = PreviewState(title="", path="", problems=_problems(error))
                 self._seen = version, state
             return self._seen
@@ -167,7 +167,10 @@ def _named(state: PreviewState, name: str) -> PreviewMail | None:
     return next((mail for mail in state.mails if mail.name == name), None)
 
 
-def _problems(error: BulletinError) -> tuple[Problem, ...]:
+def _problems(error: BulletinError | OSError) -> tuple[Problem, ...]:
     if isinstance(error, FileProblems):
         return error.problems
+    if isinstance(error, OSError):  # a file that may not be read, or is just being saved
+        reason = f"{error.strerror or error}.".lower()
+        return (Problem(Place(str(error.filename or "")), reason, "Look at its rights."),)
     return (Problem(error.place or Place(""), error.message, error.hint),)
