@@ -299,3 +299,16 @@ def test_killed_at_any_moment_a_mail_server_has_nobody_twice_and_the_doubtful_ar
         assert standing["planned"] == 30 == standing["accepted"] + standing["unknown"]
         assert len(unknown) == standing["unknown"] <= 2, "at most the letter in hand at each kill"
         assert set(addresses(30, domain)) - set(got) <= unknown
+
+
+def test_what_was_only_written_to_files_is_still_sent_for_real(tmp_path: Path) -> None:
+    """Promise 4: somebody who tries a sending out before the mail server is set up forgets no reader by that."""
+    with newsroom(tmp_path) as room:
+        room.subscribe(addresses(3))
+        assert send(room).accepted == 3
+        assert room.ledger.providers(ISSUE) == {"outbox"}
+        with room.sender("outbox") as sender:
+            standing = sending.run(sender, room.plan("outbox"), room.templates(), rehearsed_by={"outbox"})
+        assert (standing.planned, standing.accepted) == (3, 3)
+        room.ledger.plan_rehearsed(ISSUE, {"smtp"}, now=NOON)
+        assert room.ledger.left(ISSUE) == room.ledger.accepted_by(ISSUE, {"outbox"}), "real mail stays where it is"

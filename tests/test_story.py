@@ -450,6 +450,19 @@ def test_readers_get_their_mail_through_a_mail_server(vkpp: Path) -> None:
     assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
 
 
+def test_a_sending_tried_out_with_files_takes_the_real_mail_from_nobody(vkpp: Path) -> None:
+    """The first provider writes files; whoever tries it before the mail server is set up has sent nothing yet."""
+    readers(vkpp)
+    bulletin("send", "2024-05", cwd=vkpp, typed="12\n")
+    with mail_server() as server:
+        send_by(vkpp, "smtp", f'host = "127.0.0.1"\nport = {server.port}\ntls = "none"')
+        said = bulletin("send", "2024-05", cwd=vkpp, typed="12\n")
+        assert "12 messages only written to files" in said
+        assert len(server.delivered) == len(set(server.delivered)) == 12
+        assert "Nobody is left" in bulletin("send", "2024-05", cwd=vkpp)
+        assert len(server.delivered) == 12
+
+
 def test_readers_get_their_mail_through_a_mail_service(vkpp: Path) -> None:
     readers(vkpp)
     with mailgun_server() as server:

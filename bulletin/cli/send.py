@@ -101,6 +101,8 @@ def _show_plan(home: Publication, prepared: Prepared) -> None:
     gone = len(plan.recipients) - prepared.to_go
     if gone:
         output.show(f"Already  {plural(gone, 'message', 'messages')} left before; nobody gets a second one")
+    if prepared.rehearsed:
+        output.show(f"Tried    {plural(prepared.rehearsed, 'message', 'messages')} only written to files; now for real")
     looks = len(prepared.checked.findings)
     if looks:
         output.show(f"Findings {looks} to look at; see bulletin check {plan.issue}")
@@ -178,7 +180,8 @@ def _show_report(report: Report) -> None:
     if report.waiting:
         output.say(f"Go on with: bulletin send {report.mailing}")
     if report.unknown:
-        output.say("Nobody knows whether the unknown ones arrived. See: bulletin help sending, then bulletin resolve")
+        output.say("Nobody knows whether the unknown ones arrived. Read: bulletin help sending")
+        output.say(f"Then decide: bulletin resolve {report.mailing} --sent, or --again")
     if report.refused:
         output.say(f"Why some were refused: bulletin report {report.mailing}")
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import (
     Column,
+    ColumnElement,
     Connection,
     Engine,
     ForeignKey,
@@ -297,6 +298,23 @@ class Ledger:
         with self._engine.begin() as connection:
             return frozenset(connection.scalars(settled))
 
+    def providers(self, mailing: str) -> frozenset[str]:
+        """The names of the providers that accepted copies of this mailing."""
+        accepted = (_d.mailing == mailing, _d.state == DeliveryState.ACCEPTED.value)
+        with self._engine.begin() as connection:
+            return frozenset(connection.scalars(select(_d.provider).where(*accepted).distinct()))
+
+    def accepted_by(self, mailing: str, providers: Collection[str]) -> frozenset[str]:
+        """The subscribers whose copy one of these providers accepted."""
+        with self._engine.begin() as connection:
+            return frozenset(connection.scalars(select(_d.subscriber).where(*_accepted_by(mailing, providers))))
+
+    def plan_rehearsed(self, mailing: str, providers: Collection[str], *, now: dt.datetime) -> None:
+        """Plan again what was accepted by these providers, because their copies never left this machine."""
+        values = {"state": DeliveryState.PLANNED.value, "reason": "", "changed_at": now}
+        with self._engine.begin() as connection:
+            connection.execute(update(_deliveries).where(*_accepted_by(mailing, providers)).values(**values))
+
     def open_test(self, issue: str, edition: str, *, provider: str, now: dt.datetime) -> str:
         """Enter a test copy, claimed, in a mailing of its own that counts for nothing else; that mailing's id."""
         tests = select(func.count()).where(_mailings.c.issue == issue, _mailings.c.kind == "test")
@@ -427,6 +445,10 @@ def _new_row(mailing: str, subscriber: str, number: int, edition: str, now: dt.d
     }
 
 
+def _accepted_by(mailing: str, providers: Collection[str]) -> tuple[ColumnElement[bool], ...]:
+    return _d.mailing == mailing, _d.state == DeliveryState.ACCEPTED.value, _d.provider.in_(sorted(providers))
+
+
 def _why_not(row: Row[Any], admits: Callable[[str, str], bool]) -> str:
     if row.consent != SubscriberState.SUBSCRIBED.value:
         return "left after planning"
@@ -441,5 +463,6 @@ def _refuse_changed(connection: Connection, plan: Plan) -> None:
     if copies:
         raise BulletinError(
             f"the issue was changed after {copies} {'copy' if copies == 1 else 'copies'} of it had left.",
-            hint="Undo the change to send the rest as it was, or send the new text to them: bulletin send --changed",
+            hint="Undo the change to send the rest as it was, or send the new text to them:"
+            f" bulletin send {plan.issue} --changed",
         )

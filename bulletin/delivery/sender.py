@@ -6,7 +6,7 @@ import datetime as dt
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -55,17 +55,25 @@ class Sender:
 
 
 def run(
-    sender: Sender, plan: Plan, templates: Mapping[str, MessageTemplate], *, accept_changed: bool = False
+    sender: Sender,
+    plan: Plan,
+    templates: Mapping[str, MessageTemplate],
+    *,
+    accept_changed: bool = False,
+    rehearsed_by: Collection[str] = (),
 ) -> Standing:
     """Send a plan, or what is left of it; how the mailing stands then.
 
     `templates` holds the message of each edition by its name. Deliveries another run left in doubt are decided first.
+    Copies that the providers `rehearsed_by` accepted never left this machine and do not count.
     Raises `StoppedPartWay` when running it again would go on, and `BulletinError` when nothing left and the cause has
     to be mended first, or another sending is at work.
     """
     with _alone(sender.lock), _stop_signal() as stopping:
-        sender.ledger.start_or_resume(plan, now=sender.now(), accept_changed=accept_changed)
         mailing = plan.issue
+        if rehearsed_by:
+            sender.ledger.plan_rehearsed(mailing, rehearsed_by, now=sender.now())
+        sender.ledger.start_or_resume(plan, now=sender.now(), accept_changed=accept_changed)
         window = sender.capabilities.key_window
         settled = sender.ledger.settle(mailing, provider=plan.provider, window=window, now=sender.now())
         if settled.again:
@@ -193,7 +201,7 @@ class _Run:
         if len(self._recent) >= ENOUGH_ANSWERS and sum(self._recent) > limit * len(self._recent):
             raise StoppedPartWay(
                 f"{sum(self._recent)} of the last {len(self._recent)} deliveries were refused, so sending paused.",
-                hint="Look at the reasons with: bulletin report. Then send again to go on.",
+                hint=f"Look at the reasons with: bulletin report {self._mailing}. Then send again to go on.",
             )
 
     def _watch_calls(self, outcomes: Sequence[Outcome]) -> None:
@@ -209,7 +217,8 @@ class _Run:
         if self._doubtful_calls >= _CALLS_IN_DOUBT:
             raise StoppedPartWay(
                 f"the provider did not confirm {_CALLS_IN_DOUBT} calls in a row, so it is unknown whether they left.",
-                hint="Ask the provider, then decide with: bulletin resolve. Send again to go on with the others.",
+                hint=f"Ask the provider, then decide: bulletin resolve {self._mailing} --sent, or --again."
+                " Send again to go on with the others.",
             )
 
     def _pause(self, seconds: float) -> None:
