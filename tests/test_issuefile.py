@@ -842,3 +842,14 @@ def test_breaking_long_lines_never_changes_what_the_words_mean(words: list[str])
     after = edit.add_candidates(HEAD, PATH, [replace(CANDIDATE, summary=summary)])
     read_back = issuefile.read(after, PATH).issue.inbox[0].summary
     assert MarkdownIt().render(read_back).split() == MarkdownIt().render(summary).split()
+
+
+@pytest.mark.parametrize("headline", ["Yes", "No", "Null", "On", "1984", "2024-05-01"])
+def test_a_headline_of_one_odd_word_can_be_placed(headline: str) -> None:
+    """Its id is that word too, and goes into quotes as the headline does."""
+    url = "https://example.org/odd"
+    text = edit.add_candidates(HEAD, PATH, [Candidate(title=headline, url=url)])
+    for section in ("national", "on"):
+        placed = edit.place_candidate(text, PATH, url, section, Item(id=headline.lower(), title=headline, url=url))
+        (item,) = issuefile.read(placed, PATH).issue.items
+        assert (item.id, item.title) == (headline.lower(), headline)

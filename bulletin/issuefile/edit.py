@@ -67,7 +67,7 @@ def place_candidate(text: str, path: str, url: str, section: str, item: Item) ->
     kept = {key: value for key, value in page.data["inbox"][number].items() if key not in _ONLY_IN_INBOX}
     added = {key: value for key, value in mapping_of(item).items() if key not in kept and key != "id"}
     lines = page.entry(("inbox", number), drop=_ONLY_IN_INBOX)
-    lines = [f"- id: {item.id}", *("  " + line if line else line for line in [*lines, *_keys_of(added)])]
+    lines = [*block({"id": item.id}), *("  " + line if line else line for line in [*lines, *_keys_of(added)])]
     at = page.section(section)
 
     def change(data: dict[str, Any]) -> None:
@@ -84,7 +84,7 @@ def place_candidate(text: str, path: str, url: str, section: str, item: Item) ->
     # The lower edit first, so that the line numbers of the upper one still hold.
     cut = page.span(("inbox", number))
     if at is None:
-        pasted = [f"- id: {section}", "  items:", *("    " + line if line else line for line in lines)]
+        pasted = [*block({"id": section}), "  items:", *("    " + line if line else line for line in lines)]
         page.move(cut, ("sections",), pasted)
     else:
         page.move(cut, ("sections", at, "items"), lines)
