@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -21,6 +22,7 @@ SETTINGS = "bulletin.toml"
 ISSUE_FILE = "issue.yaml"
 SECRET_VARIABLE = "BULLETIN_SECRET"  # noqa: S105 - the name of a variable, not a secret
 DATABASE_VARIABLE = "BULLETIN_DATABASE_URL"
+_MONTH = re.compile(r"\d{4}-\d\d")
 EDIT_WAIT_S = 30
 """How long one command waits for another that is changing an issue."""
 
@@ -102,7 +104,14 @@ class Publication:
         ids = self.issue_ids()
         if not ids:
             raise BulletinError("there is no issue yet.", hint="Start one: bulletin new 2024-06")
-        return ids[-1]
+        if all(_MONTH.fullmatch(name) for name in ids):
+            return ids[-1]
+        return max(ids, key=self._day_of)  # a name such as summer-special does not say how old it is
+
+    def _day_of(self, issue: str) -> str:
+        """The day in an issue's file, or the issue's name; a file with mistakes in it has its day as well."""
+        day = re.search(rb"^date:[ \t]*[\"']?(\d{4}-\d\d-\d\d)", self.issue_path(issue).read_bytes(), re.MULTILINE)
+        return day[1].decode() if day else issue
 
     def read_issue(self, issue: str) -> IssueFile:
         """An issue from its file. Raises `FileProblems` with everything wrong with it, or `BulletinError`."""

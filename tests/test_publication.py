@@ -65,6 +65,18 @@ def test_an_issue_that_is_not_there_is_told_with_those_that_are(home: Publicatio
     assert str(caught.value) == ('there is no issue "2024-06". Known: 2024-05. To start it: bulletin new 2024-06')
 
 
+def test_the_newest_issue_is_the_one_that_goes_out_last_whatever_its_name(home: Publication) -> None:
+    """A name in words stands behind every month in the alphabet, and would be the newest for ever."""
+    for name, day in (("summer-special", "2024-06-15"), ("2024-06", "2024-06-28")):
+        text = ISSUE.replace("2024-05-30", day).replace("id: 2024-05", f"id: {name}")
+        write_atomically(home.issue_path(name), text.encode())
+    assert home.newest_issue() == "2024-06"
+    home.issue_path("2024-06").unlink()
+    assert home.newest_issue() == "summer-special"
+    home.issue_path("summer-special").write_text("not: [an issue", "utf-8")
+    assert home.newest_issue() == "summer-special", "what cannot be read is named, not passed over"
+
+
 def test_an_issue_that_is_not_utf8_is_told_with_its_line(home: Publication) -> None:
     home.issue_path("2024-05").write_bytes(ISSUE.encode() + b"# caf\xe9\n")
     with pytest.raises(BulletinError) as caught:
@@ -86,6 +98,13 @@ def test_an_issue_whose_id_is_not_its_folders_name_is_refused_with_both(home: Pu
         'Write "id: 2024-06", or rename it.'
     )
     assert home.read_issue("2024-05").issue.id == "2024-05"
+
+
+def test_a_format_that_only_looks_like_a_number_is_told(home: Publication) -> None:
+    home.issue_path("2024-05").write_text(ISSUE.replace("schema: 1", "schema: ²"), "utf-8")
+    with pytest.raises(FileProblems) as caught:
+        home.read_issue("2024-05")
+    assert 'issue.yaml:1:9: "schema" "²" should be a whole number.' in caught.value.hint
 
 
 def test_a_folder_in_place_of_the_issues_file_is_told(home: Publication) -> None:
