@@ -10,7 +10,7 @@ clock, and hands plain values to the stages. The command line and the preview ar
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from bulletin import __version__
 from bulletin.editions import audiences_of, issue_url, make_edition
 from bulletin.errors import BulletinError
-from bulletin.model import EVERYONE, Candidate, Finding, Image, Issue, Item, RenderedEdition, Severity
+from bulletin.model import Candidate, Finding, Image, Issue, Item, RenderedEdition, Severity
 from bulletin.publication import Publication, open_publication, write_atomically
 
 if TYPE_CHECKING:
@@ -455,8 +455,11 @@ def send(
     return report
 
 
-def send_test(home: Publication, issue: str, address: str) -> list[tuple[str, Outcome]]:
-    """Send one copy of each edition to an address; the provider's answers by edition. They count for no mailing."""
+def send_test(home: Publication, issue: str, address: str) -> list[tuple[str, Outcome | None]]:
+    """Send one copy of each edition to an address; the provider's answers by edition. They count for no mailing.
+
+    None stands for an edition that is kept from this address (S-26): it was not sent.
+    """
     from bulletin.delivery import sender as sending
 
     with _sender(home, lambda done, planned: None) as sender:
@@ -544,8 +547,3 @@ def build_archive(home: Publication, directory: Path) -> tuple[Path, tuple[Issue
     gate.check_public(outputs, issues, home.config)
     site.write(outputs, directory)
     return directory, tuple(public)
-
-
-def shown_editions(rendered: Sequence[RenderedEdition]) -> str:
-    """The editions' names, for people."""
-    return " and ".join("everyone" if edition.audience == EVERYONE else edition.audience for edition in rendered)

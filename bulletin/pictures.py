@@ -13,11 +13,12 @@ from bulletin.model import Picture
 WIDEST = 1200
 """Pixels across: twice the width shown, for sharp screens."""
 
-_ORIENTATION = 0x0112
+ORIENTATION = 0x0112
 """The note in a picture that says which way up it is (Exif 2.3)."""
 
-_MOST_PIXELS = 25_000_000
-_MOST_BYTES = 5_000_000
+LARGEST_PIXELS = 25_000_000
+LARGEST_BYTES = 5_000_000
+"""What is refused before it is decoded, in mail and archive."""
 
 
 def measure(path: Path) -> Picture | None:
@@ -36,7 +37,7 @@ def measure(path: Path) -> Picture | None:
     try:
         with Image.open(path) as image:
             # A camera held sideways notes that and leaves the pixels as they are; readers see the picture upright.
-            turned = "exif" in image.info and image.getexif().get(_ORIENTATION) in {5, 6, 7, 8}
+            turned = "exif" in image.info and image.getexif().get(ORIENTATION) in {5, 6, 7, 8}
             width, height = (image.height, image.width) if turned else (image.width, image.height)
             return Picture(width=width, height=height, size=size, format=image.format or "")
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
@@ -56,7 +57,7 @@ def _plain_png(path: Path) -> tuple[int, int] | None:
     if zlib.crc32(head[12:29]) != int.from_bytes(head[29:33]):
         return None
     width, height = struct.unpack(">II", head[16:24])
-    return (width, height) if width and height and width * height <= _MOST_PIXELS else None
+    return (width, height) if width and height and width * height <= LARGEST_PIXELS else None
 
 
 def fit_for_mail(data: bytes) -> tuple[bytes, str]:
@@ -66,13 +67,13 @@ def fit_for_mail(data: bytes) -> tuple[bytes, str]:
     """
     from PIL import Image, ImageOps, UnidentifiedImageError
 
-    if len(data) > _MOST_BYTES:
+    if len(data) > LARGEST_BYTES:
         raise BulletinError(
             "the picture is larger than 5 MB.", hint="Make a smaller one and put it into images/ by hand."
         )
     try:
         with Image.open(io.BytesIO(data)) as image:
-            if image.width * image.height > _MOST_PIXELS:
+            if image.width * image.height > LARGEST_PIXELS:
                 raise BulletinError(
                     "the picture has more than 25 million pixels.",
                     hint="Make a smaller one and put it into images/ by hand.",

@@ -129,6 +129,8 @@ def test_picking_what_is_not_there_says_so(mine: Path, capsys: pytest.CaptureFix
     assert "add --to SECTION" in capsys.readouterr().err
     assert run(["pick", "2"]) == 2
     assert "The inbox has 1 story; there is no number 2" in capsys.readouterr().err
+    assert run(["pick", "²"]) == 2
+    assert '"²" is not a number' in capsys.readouterr().err
     assert mine.read_bytes() == before
 
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from bulletin.errors import BulletinError
+from bulletin.pictures import LARGEST_BYTES, LARGEST_PIXELS, ORIENTATION
 
 if TYPE_CHECKING:
     from PIL import Image as PillowImage
-
-LARGEST_BYTES: Final = 5_000_000
-LARGEST_PIXELS: Final = 25_000_000
 
 # What a picture needs to look right. Everything else (place, camera, author, program, thumbnails) stays behind.
 _NEEDED = {"transparency", "gamma", "srgb", "aspect", "dpi", "background", "duration", "loop", "interlace"}
@@ -18,7 +16,6 @@ _HARMLESS = _NEEDED | {
     *("jfif", "jfif_version", "jfif_unit", "jfif_density", "progressive", "progression"),
     *("adobe", "adobe_transform", "version", "extension", "timestamp"),
 }
-_ORIENTATION: Final = 0x0112
 _ENDS: Final = {"PNG": b"IEND\xaeB`\x82", "JPEG": b"\xff\xd9", "GIF": b";"}
 
 
@@ -64,7 +61,7 @@ def _bare(image: PillowImage.Image) -> bytes:
     from PIL import ImageOps
 
     kind = image.format or "PNG"
-    sideways = image.getexif().get(_ORIENTATION, 1) != 1
+    sideways = image.getexif().get(ORIENTATION, 1) != 1
     upright = ImageOps.exif_transpose(image) if sideways else image
     # Colours outside sRGB would shift without their profile, and a profile can name a person's screen.
     upright.info = {key: value for key, value in upright.info.items() if key in _NEEDED}

@@ -108,7 +108,7 @@ def _counted(numbers: Sequence[str], most: int) -> list[int]:
     result: list[int] = []
     for part in (piece for number in numbers for piece in number.split(",") if piece):
         first, _, last = part.partition("-")
-        if not first.isdigit() or (last and not last.isdigit()):
+        if not first.isdecimal() or (last and not last.isdecimal()):
             raise click.UsageError(f'"{part}" is not a number. Write numbers from the list: 1 3 5-8')
         span = range(int(first), int(last or first) + 1)
         if not span or span[0] < 1 or span[-1] > most:
@@ -121,7 +121,7 @@ def _list(entries: Sequence[Candidate], inbox: Sequence[Candidate]) -> None:
     rows = [
         (
             str(inbox.index(entry) + 1),
-            f"{entry.published:%-d %b %Y}" if entry.published else "no date",
+            f"{entry.published.day} {entry.published:%b %Y}" if entry.published else "no date",
             entry.source or "",
             entry.title,
             entry.section or "?",
