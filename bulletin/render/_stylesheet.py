@@ -31,10 +31,12 @@ class Property:
 
     @property
     def propertyValue(self) -> Property:  # noqa: N802 - cssutils' name
+        """What holds the value: this very declaration, whose value is plain."""
         return self
 
     @property
     def cssText(self) -> str:  # noqa: N802 - cssutils' name
+        """The value as it is written."""
         return self.value
 
 
