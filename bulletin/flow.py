@@ -55,7 +55,8 @@ def init(directory: Path, name: str, environment: Mapping[str, str]) -> list[tup
 
     made = [(path, "settings" if path.suffix else "theme") for path in starting.make_publication(directory, name)]
     home = open_publication(directory, environment)
-    made.append((starting.make_issue(home, f"{today(home):%Y-%m}", None, example=True), "a first issue"))
+    first = starting.make_issue(home, f"{today(home):%Y-%m}", None, example=True)
+    made.append((directory / first.relative_to(home.root), "a first issue"))
     return made
 
 

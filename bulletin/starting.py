@@ -100,8 +100,11 @@ def _let_lists_be_empty(schema: dict[str, Any]) -> None:
 def _last_working_day(issue: str) -> dt.date:
     month = re.fullmatch(r"(\d{4})-(\d\d)", issue)
     if not month or not 1 <= int(month[2]) <= 12:
+        short = re.fullmatch(r"(\d{4})-([1-9])", issue)
+        say_it = f"Say it: bulletin new {issue} --date 2024-06-28"
         raise BulletinError(
-            f'"{issue}" does not say when the issue goes out.', hint=f"Say it: bulletin new {issue} --date 2024-06-28"
+            f'"{issue}" does not say when the issue goes out.',
+            hint=f"For the month: bulletin new {short[1]}-0{short[2]}" if short else say_it,
         )
     year, number = int(month[1]), int(month[2])
     day = dt.date(year, number, calendar.monthrange(year, number)[1])

@@ -89,3 +89,9 @@ def test_a_new_issue_satisfies_its_own_schema(home: Publication) -> None:
     starting.make_issue(home, "2024-06", None, example=True)
     data = home.read_issue("2024-06").document.data | {"schema": 1}
     jsonschema.Draft202012Validator(starting.issue_schema(home.config)).validate(data)
+
+
+def test_a_month_without_its_nought_is_told_how_to_write_it(home: Publication) -> None:
+    with pytest.raises(BulletinError) as caught:
+        starting.make_issue(home, "2024-4", None)
+    assert caught.value.hint == "For the month: bulletin new 2024-04"

@@ -418,6 +418,14 @@ def test_a_test_mail_goes_to_one_address_and_counts_for_nobody(vkpp: Path) -> No
     assert "12" in bulletin("status", "2024-05", cwd=vkpp)
 
 
+def test_after_a_sending_its_result_is_shown_although_the_next_issue_is_begun(vkpp: Path) -> None:
+    readers(vkpp)
+    bulletin("send", "2024-05", "--yes", cwd=vkpp)
+    bulletin("new", "2024-06", cwd=vkpp)
+    for command in ("status", "report"):
+        assert "Issue 2024-05: finished" in bulletin(command, cwd=vkpp)
+
+
 def test_an_issue_with_something_to_fix_is_not_sent(vkpp: Path) -> None:
     readers(vkpp)
     file = vkpp / "issues/2024-05/issue.yaml"

@@ -74,7 +74,10 @@ def _send_test(home: Publication, issue: str, address: str) -> int:
 
     failed = False
     for edition, outcome in flow.send_test(home, issue, address):
-        if outcome.kind.value == "accepted":
+        if outcome is None:
+            output.warn(f"edition {edition}: not sent there, because it is kept for its own readers.")
+            output.say("  → Look at it with: bulletin preview. Or use an address of theirs, or of your own domain.")
+        elif outcome.kind.value == "accepted":
             output.done(f"edition {edition}: a test copy was {_verb(home)}.")
         else:
             failed = True
@@ -132,7 +135,7 @@ def _type_the_count(prepared: Prepared) -> None:
 def status(ctx: click.Context, issue: str | None, as_json: bool) -> None:
     """Say how far the sending of ISSUE is. Exit code 0: finished; 1: refused or unknown ones; 3: not finished."""
     home = output.publication()
-    name = output.chosen_issue(home, issue)
+    name = _sent_issue(home, issue)
     report = _report_of(home, name)
     if as_json:
         output.show_json(asdict(report))
@@ -147,7 +150,7 @@ def status(ctx: click.Context, issue: str | None, as_json: bool) -> None:
 def report(issue: str | None, as_json: bool) -> None:
     """Say who got ISSUE, who did not, and why. Holds no address."""
     home = output.publication()
-    name = output.chosen_issue(home, issue)
+    name = _sent_issue(home, issue)
     result = _report_of(home, name)
     if as_json:
         output.show_json(asdict(result))
@@ -158,6 +161,18 @@ def report(issue: str | None, as_json: bool) -> None:
         output.table(rows, ("Domain", "Refused", "Reason"))
     for subscriber in result.unknown_subscribers:
         output.show(f"unknown: subscriber {subscriber}")
+
+
+def _sent_issue(home: Publication, issue: str | None) -> str:
+    """The issue named, or the newest whose sending was started: next month's may be there already."""
+    from bulletin import flow
+
+    if issue is None:
+        for name in reversed(home.issue_ids()):
+            if flow.report_of(home, name) is not None:
+                output.say(f"Issue {name}, the newest that was sent. Name another one to choose it.")
+                return name
+    return output.chosen_issue(home, issue)
 
 
 def _report_of(home: Publication, issue: str) -> Report:
