@@ -89,9 +89,23 @@ def test_a_test_copy_goes_to_one_address_and_counts_for_nothing(room: Newsroom) 
         outcome = sending.send_test(sender, ISSUE, "outbox", template(), "Editor@Example.org")
         with pytest.raises(BulletinError, match="this is not a mail address"):
             sending.send_test(sender, ISSUE, "outbox", template(), "editor")
+    assert outcome
     assert outcome.kind is OutcomeKind.ACCEPTED
     assert list(room.outbox("2024-05-test-1")) == ["editor@example.org"]
     assert room.ledger.standing(ISSUE) is None
+
+
+def test_s26_a_test_copy_kept_for_an_audience_does_not_leave_it(room: Newsroom) -> None:
+    """S-26: it goes to that audience's exact domains and to the publication's own, and to nobody else."""
+    made = template(edition("forces"))
+    with room.sender() as sender:
+        for address in ("editor@example.com", "officer@sub.force.example.org", "officer@force.example.org.test"):
+            assert sending.send_test(sender, ISSUE, "outbox", made, address) is None
+        assert not list((room.folder / "outbox").rglob("*.eml"))
+        for address in ("officer@force.example.org", "me@news.example.org", "editors@example.org"):
+            outcome = sending.send_test(sender, ISSUE, "outbox", made, address)
+            assert outcome
+            assert outcome.kind is OutcomeKind.ACCEPTED
 
 
 def test_only_one_sender_is_at_work(room: Newsroom) -> None:

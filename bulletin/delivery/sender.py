@@ -23,7 +23,7 @@ from bulletin.model import EVERYONE, Letter, Outcome, OutcomeKind
 from bulletin.providers._provider import Capabilities, ProviderError, Session
 from bulletin.render.message import MessageTemplate, make_message_id
 from bulletin.subscribers.address import AddressRefused, normalise
-from bulletin.subscribers.audience import audience_of
+from bulletin.subscribers.audience import audience_of, domain_of
 from bulletin.subscribers.tokens import Links
 
 ENOUGH_ANSWERS = 20
@@ -90,15 +90,19 @@ def run(
         return _standing(sender.ledger, mailing)
 
 
-def send_test(sender: Sender, issue: str, provider: str, template: MessageTemplate, address: str) -> Outcome:
+def send_test(sender: Sender, issue: str, provider: str, template: MessageTemplate, address: str) -> Outcome | None:
     """Send one copy to an address of your choice; what the provider answered. It counts for no mailing.
 
-    Raises `BulletinError` if the address cannot be mailed.
+    None if nothing was sent, because the edition is kept for an audience and the address is neither one of its readers'
+    nor at the publication's own mail domains: a slip of the pen must not lead out what is for few (S-26). Raises
+    `BulletinError` if the address cannot be mailed.
     """
     try:
         address = normalise(address)
     except AddressRefused as refusal:
         raise BulletinError(f"the test cannot be sent: {refusal}.", hint="Write it as name@example.org.") from None
+    if not _may_try(sender.config, template.rendered.audience, address):
+        return None
     mailing = sender.ledger.open_test(issue, template.rendered.name, provider=provider, now=sender.now())
     letter = _letter(sender, mailing, TEST_READER, 1, address)
     try:
@@ -108,6 +112,11 @@ def send_test(sender: Sender, issue: str, provider: str, template: MessageTempla
         raise
     sender.ledger.record(mailing, [(TEST_READER, outcome)], now=sender.now())
     return outcome
+
+
+def _may_try(config: Config, audience: str, address: str) -> bool:
+    own = {domain_of(known) for known in (config.sender.address, config.sender.reply_to) if known}
+    return audience == EVERYONE or audience_of(address, config) == audience or domain_of(address) in own
 
 
 class _Run:
