@@ -216,12 +216,17 @@ def open_publication(start: Path, environment: Mapping[str, str]) -> Publication
         if (root / SETTINGS).is_file():
             return Publication(root, settings.read(root / SETTINGS), environment)
         project = root / "pyproject.toml"
-        if project.is_file() and b"[tool.bulletin]" in project.read_bytes():
+        if has_settings(project):
             return Publication(root, settings.read(project), environment, "pyproject.toml")
     raise BulletinError(
         f"there is no publication in {folder}.",
         hint="Make one with: bulletin init my-bulletin. Or go to its folder first.",
     )
+
+
+def has_settings(project: Path) -> bool:
+    """Whether a `pyproject.toml` is there and holds a publication's settings."""
+    return project.is_file() and re.search(rb"^\s*\[tool\.bulletin\]", project.read_bytes(), re.MULTILINE) is not None
 
 
 def starter_templates() -> Path:

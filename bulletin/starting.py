@@ -6,7 +6,6 @@ import calendar
 import datetime as dt
 import json
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,29 +14,37 @@ from bulletin import door
 from bulletin.config import Config
 from bulletin.errors import BulletinError
 from bulletin.model import EVERYONE, Issue
-from bulletin.publication import SETTINGS, Publication, starter_templates, write_atomically
+from bulletin.publication import SETTINGS, Publication, has_settings, starter_templates, write_atomically
 
 SCHEMA_FILE = "issue.schema.json"
 _THEME = ("mail", "archive")
 
 
 def make_publication(directory: Path, name: str) -> Iterator[Path]:
-    """Write a new publication's settings, theme and git ignore file; yields each path.
+    """Write a new publication's settings, theme and git ignore file; yields each path. A file that is there stays.
 
     Raises `BulletinError` if there is one already.
     """
-    if (directory / SETTINGS).exists():
+    if (directory / SETTINGS).exists() or has_settings(directory / "pyproject.toml"):
         raise BulletinError(f"{directory} already holds a publication.", hint="Choose another folder.")
     if directory.exists() and not directory.is_dir():
         raise BulletinError(f"{directory} is a file.", hint="Choose another folder.")
     directory.mkdir(parents=True, exist_ok=True)
     for part in _THEME:
-        shutil.copytree(starter_templates() / part, directory / "templates" / part, dirs_exist_ok=True)
+        _copy(starter_templates() / part, directory / "templates" / part)
         yield directory / "templates" / part
     if not (directory / ".gitignore").exists():
         write_atomically(directory / ".gitignore", b".bulletin/\n")
     write_atomically(directory / SETTINGS, filled("bulletin.toml", name=name).encode())
     yield directory / SETTINGS
+
+
+def _copy(folder: Path, target: Path) -> None:
+    """The files of a folder, as a person's own: an installed package may hold them read-only."""
+    for source in sorted(folder.rglob("*")):
+        path = target / source.relative_to(folder)
+        if source.is_file() and not path.exists():
+            write_atomically(path, source.read_bytes())
 
 
 def make_issue(publication: Publication, issue: str, date: dt.date | None, *, example: bool = False) -> Path:

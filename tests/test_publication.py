@@ -95,7 +95,7 @@ def test_an_issue_whose_id_is_not_its_folders_name_is_refused_with_both(home: Pu
         home.read_issue("2024-06")
     assert caught.value.hint == (
         'issues/2024-06/issue.yaml:2:5: the id is "2024-05", but the folder is "2024-06". '
-        'Write "id: 2024-06", or rename it.'
+        'Write "id: 2024-06", or rename the folder.'
     )
     assert home.read_issue("2024-05").issue.id == "2024-05"
 

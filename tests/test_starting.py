@@ -67,6 +67,27 @@ def test_nothing_that_is_there_is_overwritten(home: Publication) -> None:
         list(starting.make_publication(home.root, "Another"))
 
 
+def test_a_theme_that_is_there_is_kept_and_made_whole(tmp_path: Path) -> None:
+    """A start that was interrupted, or a folder with a theme from elsewhere."""
+    mine = tmp_path / "templates" / "mail" / "issue.txt"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine", "utf-8")
+    list(starting.make_publication(tmp_path, "My bulletin"))
+    assert mine.read_text("utf-8") == "mine"
+    assert (mine.parent / "issue.mjml").is_file()
+
+
+def test_settings_in_a_pyproject_file_are_a_publication_too(tmp_path: Path) -> None:
+    project = tmp_path / "pyproject.toml"
+    project.write_text('# [tool.bulletin] comes later\n[project]\nname = "mine"\n', "utf-8")
+    with pytest.raises(BulletinError, match="there is no publication"):
+        open_publication(tmp_path, {})
+    project.write_text('[tool.bulletin]\nname = "Mine"\n', "utf-8")
+    with pytest.raises(BulletinError, match="already holds a publication"):
+        list(starting.make_publication(tmp_path, "Another"))
+    assert [path.name for path in tmp_path.iterdir()] == ["pyproject.toml"]
+
+
 def test_the_schema_accepts_the_real_issue_and_names_what_it_should_not_hold() -> None:
     home = open_publication(ROOT, {})
     checker = jsonschema.Draft202012Validator(starting.issue_schema(home.config))

@@ -73,7 +73,8 @@ def _beyond_schema(issue: Issue, known: Vocabulary, folder: str | None) -> Itera
         )
     elif folder is not None and issue.id != folder:
         # Pictures are looked for by the folder, and who was sent the issue by its id: they have to be one.
-        yield ("id",), f'the id is "{issue.id}", but the folder is "{folder}".', f'Write "id: {folder}", or rename it.'
+        message = f'the id is "{issue.id}", but the folder is "{folder}".'
+        yield ("id",), message, f'Write "id: {folder}", or rename the folder.'
     for field_name in ("title", "subject", "preheader", "notice", "signed"):
         yield from _one_line((field_name,), getattr(issue, field_name))
     yield from _sections(issue, known)
