@@ -152,6 +152,16 @@ def test_the_demonstration_tells_the_whole_story(demo: tuple[Path, str]) -> None
     assert (home / "rendered/everyone.en-GB.html").stat().st_size > 10_000
 
 
+def test_what_the_demonstration_points_to_is_found_from_where_the_person_stands(demo: tuple[Path, str]) -> None:
+    """In a checkout the same names without the folder are this repository's own files."""
+    home, said = demo
+    pointed = re.findall(r"look at  (\S+)", said)
+    assert len(pointed) >= 6
+    for path in pointed:
+        assert path.startswith("first/")
+        assert (home.parent / path).exists()
+
+
 def test_one_broken_source_is_named_and_stops_nothing(demo: tuple[Path, str]) -> None:
     _, said = demo
     assert "404" in said

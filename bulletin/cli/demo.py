@@ -32,7 +32,7 @@ def demo(directory: Path | None, open_pages: bool) -> None:
         for note in step.notes:
             output.say(click.style(f"      ! {note}", fg="yellow"))
         if step.look:
-            output.say(f"      look at  {step.look}")
+            output.say(f"      look at  {_seen_from_here(place, step.look)}")
         if step.command:
             output.say(click.style(f"      same as  {step.command}", dim=True))
         if step.look.endswith(".html"):
@@ -42,4 +42,19 @@ def demo(directory: Path | None, open_pages: bool) -> None:
         output.show(page.as_uri())
         if open_pages:
             click.launch(page.as_uri())
-    output.say(f"\nGo on: cd {place}, change issues/2024-05/issue.yaml, and see it change: bulletin preview")
+    output.say(f"\nGo on: cd {place}, change issues/2024-05/issue.yaml, and see it change: {_command()} preview")
+
+
+def _seen_from_here(place: Path, look: str) -> Path:
+    """A file of the demonstration as a person finds it who stands beside its folder."""
+    path = Path(look)
+    return place / (path.relative_to(place.resolve()) if path.is_relative_to(place.resolve()) else path)
+
+
+def _command() -> str:
+    """How this person starts the tool: by its name only where that is found."""
+    import shutil
+    import sys
+
+    started = Path(sys.argv[0])
+    return "bulletin" if shutil.which("bulletin") or started.stem != "bulletin" else str(started.absolute())
