@@ -29,7 +29,8 @@ def serve(app: ASGIApp, *, port: int = 0, ready: Callable[[str], None]) -> None:
         raise BulletinError(
             f"port {port} cannot be used.", hint="Something may be using it. Try another: --port 0"
         ) from None
-    settings = uvicorn.Config(app, log_level="warning", lifespan="off", timeout_graceful_shutdown=1)
+    # No log of requests at any level: their paths hold tokens (Z-20).
+    settings = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=1)
     ready(f"http://127.0.0.1:{listening.getsockname()[1]}/")
     with contextlib.closing(listening), contextlib.suppress(KeyboardInterrupt):
         uvicorn.Server(settings).run(sockets=[listening])
