@@ -155,6 +155,16 @@ def add_candidate(home: Publication, issue: str, candidate: Candidate) -> Candid
     return candidate
 
 
+def ran_in(home: Publication, issue: str, url: str) -> str | None:
+    """The newest other issue with an item that leads to this address, if there is one."""
+    from bulletin.selection import same_story_key
+
+    key = same_story_key(url)
+    others = home.other_issues(issue)
+    ran = (other.id for other in others if any(same_story_key(item.url or "") == key for item in other.items))
+    return max(ran, default=None)
+
+
 def _refuse_unknown_section(home: Publication, section: str | None) -> None:
     known = home.config.vocabulary.sections
     if section and known and section not in known:

@@ -118,6 +118,18 @@ def test_adding_names_a_command_that_places_the_story(mine: Path, capsys: pytest
     assert "bulletin pick 1 --to SECTION --issue 2024-05" in capsys.readouterr().err
 
 
+def test_adding_what_an_earlier_issue_had_says_so(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["add", "https://www.example.org/a", "--title", "One", "--to", "news"]) == 0
+    assert run(["pick", "1"]) == 0
+    assert run(["new", "2024-06"]) == 0
+    capsys.readouterr()
+    assert run(["add", "http://example.org/a/?utm_source=mail", "--title", "One again"]) == 0
+    assert "It ran in 2024-05 already" in capsys.readouterr().err
+    assert run(["pick", "1", "--skip", "--issue", "2024-06"]) == 0
+    assert run(["add", "https://www.example.org/b", "--title", "Another"]) == 0
+    assert "already" not in capsys.readouterr().err
+
+
 def test_picking_what_is_not_there_says_so(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["add", "https://www.example.org/b", "--title", "Two", "--source", "Ofcom"]) == 0
     before = mine.read_bytes()

@@ -111,5 +111,8 @@ def add(
     output.done(f'"{added.title}" is at the top of the inbox of {name}.')
     for label, value in (("from", added.source), ("published", added.published), ("picture", added.image)):
         output.say(f"    {label}: {value or 'not found'}")
+    before = flow.ran_in(home, name, added.url)
+    if before:
+        output.warn(f"It ran in {before} already. If that is not meant: bulletin pick 1 --skip --issue {name}")
     place = "" if added.section else " --to SECTION"
     output.say(f"Go on: bulletin pick 1{place} --issue {name}")
