@@ -12,7 +12,7 @@ import os
 import re
 import sqlite3
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from enum import Enum
@@ -53,16 +53,18 @@ class Line:
 
 def examine(home: Publication) -> tuple[Line, ...]:
     """Everything about a publication and this machine that sending an issue will need, in the order to mend it."""
-    return (
-        *_machine(),
-        Line(State.PASS, f"Settings: {home.settings_file} is complete and can be read."),
-        *_people(home),
-        *_pages(home),
-        *_provider(home),
-        *_templates(home),
-        *_issues(home),
-        *_kept_state(home),
-    )
+    settings = Line(State.PASS, f"Settings: {home.settings_file} is complete and can be read.")
+    parts = (_people, _pages, _provider, _templates, _issues, _kept_state)
+    return (*_machine(), settings, *(line for part in parts for line in _as_far_as_it_goes(part, home)))
+
+
+def _as_far_as_it_goes(part: Callable[[Publication], Iterator[Line]], home: Publication) -> Iterator[Line]:
+    """What a part finds; a file that it may not read is one more thing found."""
+    try:
+        yield from part(home)
+    except OSError as error:
+        file = home.shown(Path(str(error.filename))) if error.filename else "A file"
+        yield Line(State.FAIL, f"{file}: {error.strerror}.", "Look at the rights of the file and of its folder.")
 
 
 # ---------------------------------------------------------------- the machine

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import DateTime, Engine, create_engine, event, make_url
+from sqlalchemy import URL, DateTime, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, NoSuchModuleError, OperationalError
 from sqlalchemy.types import TypeDecorator
 
@@ -19,7 +19,6 @@ from bulletin.errors import BulletinError, StoppedPartWay
 LOCK_WAIT_S = 30
 """How long one process waits for another that is writing."""
 
-_KEEP_IT = "It holds readers and what they were sent: do not delete it. Check its rights, or restore a copy."
 _PASSING = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
 
 
@@ -59,11 +58,8 @@ def open_database(url: str) -> Engine:
             event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
         engine.connect().close()
     except (DBAPIError, sqlite3.Error, OSError) as error:
-        reason = getattr(error, "orig", None) or error
-        raise BulletinError(
-            f"the database {parsed.render_as_string(hide_password=True)} cannot be opened: {reason}.",
-            hint=_KEEP_IT,
-        ) from None
+        engine.dispose()
+        raise _unusable(parsed, getattr(error, "orig", None) or error, "opened") from None
     return engine
 
 
@@ -80,15 +76,23 @@ def database(url: str) -> Iterator[Engine]:
     except DBAPIError as error:
         if type(error) not in (OperationalError, DatabaseError):  # the others are faults of ours
             raise
-        name, reason = engine.url.render_as_string(hide_password=True), error.orig
-        if getattr(reason, "sqlite_errorcode", 0) & 0xFF in _PASSING:
-            raise StoppedPartWay(
-                f"the database {name} cannot be used now: {reason}.",
-                hint="What was recorded stays. Make room or wait for the other program, then run the same again.",
-            ) from error
-        raise BulletinError(f"the database {name} cannot be used: {reason}.", hint=_KEEP_IT) from error
+        raise _unusable(engine.url, error.orig or error, "used") from error
     finally:
         engine.dispose()
+
+
+def _unusable(url: URL, reason: BaseException, verb: str) -> BulletinError:
+    """What to tell a person whose database cannot be opened or used: whether to wait, or to look after it."""
+    name, why = url.render_as_string(hide_password=True), getattr(reason, "strerror", None) or reason
+    if getattr(reason, "sqlite_errorcode", 0) & 0xFF in _PASSING:
+        return StoppedPartWay(
+            f"the database {name} cannot be {verb} now: {why}.",
+            hint="What was recorded stays. Make room or wait for the other program, then run the same again.",
+        )
+    return BulletinError(
+        f"the database {name} cannot be {verb}: {why}.",
+        hint="It holds readers and what they were sent: do not delete it. Check its rights, or restore a copy.",
+    )
 
 
 def _make_private(database: str | None) -> None:
@@ -101,5 +105,6 @@ def _make_private(database: str | None) -> None:
 def _set_up_sqlite(connection: Any, _record: object) -> None:
     # The driver's own transaction handling begins too late; SQLAlchemy's "begin" event does it instead.
     connection.isolation_level = None
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={LOCK_WAIT_S * 1000}", "foreign_keys=ON"):
+    # Patience first: the next one already may have to wait for another program.
+    for pragma in (f"busy_timeout={LOCK_WAIT_S * 1000}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -63,6 +65,31 @@ def test_looking_changes_nothing(tmp_path: Path) -> None:
     home = publication(tmp_path)
     examine(home)
     assert [path.name for path in tmp_path.iterdir()] == ["bulletin.toml"]
+
+
+def test_what_may_not_be_read_is_one_more_thing_found(tmp_path: Path) -> None:
+    """Root, who may read everything, steps down first."""
+    publication(tmp_path).secret()
+    program = (
+        "import os\n"
+        "from pathlib import Path\n"
+        "from bulletin.doctor import examine\n"
+        "from bulletin.publication import open_publication\n"
+        "home = open_publication(Path('.'), {})\n"
+        "examine(home)\n"
+        "os.chmod('.bulletin', 0)\n"
+        "if os.geteuid() == 0: os.setuid(65534)\n"
+        "for line in examine(home): print(line.state.value, line.what)\n"
+    )
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
+        )
+    finally:
+        os.chmod(tmp_path / ".bulletin", 0o700)
+    assert done.returncode == 0, done.stderr
+    assert "secret: Permission denied." in done.stdout
+    assert "pass Python" in done.stdout
 
 
 @pytest.mark.parametrize(
