@@ -209,6 +209,7 @@ def test_reasons_hold_no_address(room: Newsroom) -> None:
     """Promise 5: servers repeat addresses in their answers; the ledger does not."""
     said = "550 5.1.1 <reader0@example.org>: no such\n user reader0@example.org; see https://example.net/"
     assert without_addresses(said) == "550 5.1.1 <(address)>: no such user (address); see https://example.net/"
+    assert without_addresses("550 \x1b]0;title\x07 no\r\nsuch\x9buser") == "550 ]0;title no such user", "Z-21"
     room.subscribe(addresses(1))
     room.ledger.start_or_resume(room.plan(), now=NOON)
     answer(room, claim(room), OutcomeKind.REFUSED, said)

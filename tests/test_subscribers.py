@@ -50,7 +50,7 @@ def test_an_import_says_line_by_line_what_it_would_do(room: Newsroom) -> None:
     assert [(row.line, row.reason) for row in difference.refused] == [
         (6, "this is not a mail address"),
         (7, "the same address stands in line 4"),
-        (9, "a value holds a line break or a NUL"),
+        (9, "a value holds a line break or a control character"),
     ]
     assert room.readers.find("new@example.org") is None
     assert importing.add(difference, room.readers, now=NOON, how="import") == 1
@@ -161,3 +161,18 @@ def test_l01_links_that_no_mail_program_would_follow_stop_the_sending() -> None:
         Links("http://news.example.org/", SECRET)
     with pytest.raises(BulletinError, match="250 is the limit"):
         Links(f"https://news.example.org/{'x' * 200}/", SECRET)
+
+
+def test_z21_a_name_that_would_steer_a_terminal_is_refused() -> None:
+    """M-10, Z-21: an escape sequence in a list of readers is no name; the address itself is not repeated."""
+    reading = importing.read_csv(b"email,name\na@example.org,Ann\x1b[2J\nb@example.org,B\n", "list.csv")
+    assert [row.email for row in reading.rows] == ["b@example.org"]
+    assert [(row.line, row.reason) for row in reading.refused] == [
+        (2, "a value holds a line break or a control character")
+    ]
+
+
+def test_a_number_is_no_mail_domain() -> None:
+    """RFC 3696 2: a top-level domain is never all digits, so 127.0.0.1 is no domain."""
+    with pytest.raises(AddressRefused, match="not a domain name"):
+        normalise("reader@127.0.0.1")

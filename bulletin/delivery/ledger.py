@@ -424,8 +424,9 @@ TEST_READER = "test"
 
 
 def without_addresses(reason: str) -> str:
-    """A provider's words on one line, without any mail address in them."""
-    return re.sub(r"[^\s<>()\"',;:]+@[^\s<>()\"',;:]+", "(address)", " ".join(reason.split()))[:300]
+    """A provider's words on one line, without any mail address or control character in them (Z-20, Z-21)."""
+    line = re.sub(r"[\x00-\x1f\x7f-\x9f]+", " ", reason)
+    return re.sub(r"[^\s<>()\"',;:]+@[^\s<>()\"',;:]+", "(address)", " ".join(line.split()))[:300]
 
 
 def _new_row(mailing: str, subscriber: str, number: int, edition: str, now: dt.datetime) -> dict[str, Any]:

@@ -107,8 +107,9 @@ def send_test(sender: Sender, issue: str, provider: str, template: MessageTempla
     letter = _letter(sender, mailing, TEST_READER, 1, address)
     try:
         outcome = sender.session.deliver(mailing, [letter], template)[0]
-    except ProviderError:
+    except ProviderError as error:
         sender.ledger.release(mailing, [TEST_READER], now=sender.now())
+        error.message = without_addresses(error.message)
         raise
     sender.ledger.record(mailing, [(TEST_READER, outcome)], now=sender.now())
     return outcome

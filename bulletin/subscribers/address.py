@@ -43,6 +43,6 @@ def _ascii_domain(domain: str) -> str:
         except idna.IDNAError:
             raise AddressRefused("the part after the @ is not a domain name") from None
     domain = domain.lower()
-    if not _DOMAIN.match(domain) or len(domain) > 253:
+    if not _DOMAIN.match(domain) or len(domain) > 253 or domain.rpartition(".")[2].isdigit():
         raise AddressRefused("the part after the @ is not a domain name")
     return domain

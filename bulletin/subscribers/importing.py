@@ -21,6 +21,10 @@ _HEADINGS = {
 }
 
 
+_CONTROLS = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
+"""Line breaks, and what tells a terminal to do something (M-10, Z-21); a tab only moves on."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """A line of the file that can be used. The address is normalised."""
@@ -123,8 +127,8 @@ def _rows(lines: Iterator[list[str]], columns: dict[str, int]) -> Iterator[Row |
         if not any(cell.strip() for cell in cells):
             continue
         values = {field: cells[number] if number < len(cells) else "" for field, number in columns.items()}
-        if any(re.search("[\r\n\0]", value) for value in values.values()):
-            yield RefusedRow(line=line, reason="a value holds a line break or a NUL")
+        if any(_CONTROLS.search(value) for value in values.values()):
+            yield RefusedRow(line=line, reason="a value holds a line break or a control character")
             continue
         try:
             email = normalise(values["email"])
