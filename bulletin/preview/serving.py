@@ -24,6 +24,7 @@ def serve(app: ASGIApp, *, port: int = 0, ready: Callable[[str], None]) -> None:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind(("127.0.0.1", port))
+        listening.listen()  # a browser that is quicker than the server waits, and is not refused
     except (OSError, OverflowError):
         listening.close()
         raise BulletinError(
