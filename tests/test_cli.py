@@ -176,9 +176,13 @@ def test_a_full_disk_is_named_as_such_and_the_issue_stands_as_it_was(mine: Path)
     assert sorted(path.name for path in mine.parent.iterdir()) == ["images", "issue.yaml"]
 
 
-def test_results_that_do_not_fit_on_a_full_disk_are_no_fault_of_ours(mine: Path) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_results_that_do_not_fit_on_a_full_disk_are_no_fault_of_ours(mine: Path, unbuffered: str) -> None:
     command = f'"{sys.executable}" -m bulletin help > /dev/full'
-    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False, timeout=60)
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    done = subprocess.run(
+        ["sh", "-c", command], capture_output=True, text=True, check=False, timeout=60, env=environment
+    )
     assert done.returncode == 2
     assert "no space left on device" in done.stderr
     assert "Traceback" not in done.stderr
