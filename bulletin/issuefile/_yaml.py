@@ -70,7 +70,7 @@ def _compose(text: str, path: str) -> Node | None:
         place = _place_at(text, path, deep)
         raise FileProblems(path, [Problem(place, _NESTED, "Close the brackets, or put the text in quotes.")])
     try:
-        node: Node | None = YAML(typ="rt", pure=True).compose(text)
+        node: Node | None = YAML(typ="safe", pure=True).compose(text)
     except MarkedYAMLError as error:
         raise FileProblems(path, [_explained(error, text, path)]) from None
     except ReaderError as error:
