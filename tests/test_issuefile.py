@@ -191,6 +191,13 @@ BAD = [
         "Keep one of the two.",
     ),
     (
+        "keys under a value",
+        HEAD.replace("id: 2024-05\n", "id: 2024-05\n  name: images/lines.png\n"),
+        3,
+        "this line stands further in than the one above, which has a value already.",
+        "Line it up with its neighbours, or delete the value above it.",
+    ),
+    (
         "a colon in a title",
         HEAD.replace("Sample Bulletin,", "Sample Bulletin:"),
         3,

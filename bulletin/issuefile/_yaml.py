@@ -129,6 +129,9 @@ def _explained(error: MarkedYAMLError, text: str, path: str) -> Problem:
     if runaway:
         place = Place(path, runaway.line + 1, runaway.column + 1)
         return Problem(place, _NEVER_CLOSED, "Add the closing one, or remove the opening one.")
+    if mark and "mapping values" in problem and re.fullmatch(r"\s+[\w-]+", line[: mark.column]):
+        place = Place(path, mark.line + 1, len(line) - len(line.lstrip()) + 1)
+        return Problem(place, _KEY_UNDER_VALUE, "Line it up with its neighbours, or delete the value above it.")
     for sign, message, remedy in _COMPLAINTS:
         if sign in problem or sign in context:
             # The reader stops where it gives up; people must go back to where it began.
@@ -147,6 +150,7 @@ def _at(mark: StringMark | None, path: str) -> Place:
 _NEVER_CLOSED = "a quotation mark is opened here and never closed."
 _OPEN_BRACKET = "a bracket is opened here and never closed."
 _NO_KEY = "this line has no key."
+_KEY_UNDER_VALUE = "this line stands further in than the one above, which has a value already."
 _BEGAN_EARLIER: Final = frozenset({_NEVER_CLOSED, _NO_KEY})
 
 _BACKSLASH: Final = ("a backslash stands inside double quotes.", "Use single quotes around this text.")
