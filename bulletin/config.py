@@ -18,7 +18,7 @@ from bulletin import door
 from bulletin.door import Complaint, Loc, Rejected
 from bulletin.errors import FileProblems, Place, Problem
 from bulletin.issuefile import Vocabulary
-from bulletin.model import EVERYONE, STRICT
+from bulletin.model import EVERYONE, STRICT, Layout
 
 T = TypeVar("T")
 
@@ -103,6 +103,8 @@ class SectionSetting:
     """Short name used in issue files."""
     title: str
     """Heading readers see."""
+    layout: Layout = "list"
+    """How it shows its items: list, cards (picture beside the words), compact (links), events (by date), lead."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,6 +188,29 @@ class Collecting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Checking:
+    """What the checks go by."""
+
+    __pydantic_config__ = STRICT
+
+    clients: tuple[str, ...] = (
+        "outlook.windows",
+        "outlook.outlook-com",
+        "outlook.ios",
+        "gmail.desktop-webmail",
+        "gmail.android",
+        "apple-mail.ios",
+    )
+    """Mail programs that must show the mail well, as caniemail.com names them."""
+    abbreviations: tuple[str, ...] = ()
+    """Abbreviations that all readers know, and that need no explaining: [NHS, UK]"""
+    plain_words: dict[str, str] = field(default_factory=dict)
+    """Words to avoid with the plainer ones, beside those that are built in: {utilise = "use"}"""
+    staging_hosts: tuple[str, ...] = ()
+    """Hosts of your own test sites, which no reader can reach."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """A publication's settings."""
 
@@ -219,6 +244,10 @@ class Config:
     """Where news comes from."""
     collecting: Collecting = field(default_factory=Collecting)
     """How news is fetched."""
+    checking: Checking = field(default_factory=Checking)
+    """What the checks go by."""
+    mark_official: bool = False
+    """Whether a mail that holds nothing stricter says OFFICIAL at its top and end."""
     sending: Sending = field(default_factory=Sending)
     """How mail leaves."""
     providers: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -253,6 +282,10 @@ class Config:
         return next(
             (known.title for known in self.sections if known.id == section), section.replace("-", " ").capitalize()
         )
+
+    def section_layout(self, section: str) -> Layout:
+        """How a section shows its items unless an issue says otherwise."""
+        return next((known.layout for known in self.sections if known.id == section), "list")
 
     def topic_title(self, topic: str) -> str:
         """The label of a topic."""

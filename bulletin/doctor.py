@@ -28,7 +28,8 @@ from bulletin.publication import DATABASE_VARIABLE, SECRET_VARIABLE, Publication
 OLDEST_PYTHON: Final = (3, 11)
 LIBRARIES: Final = (
     *("click", "jinja2", "mjml", "premailer", "feedparser", "requests", "ruamel.yaml", "pydantic", "markdown_it"),
-    *("linkify_it", "nh3", "selectolax", "dateutil", "PIL", "icalendar", "feedgenerator", "sqlalchemy", "filelock"),
+    *("linkify_it", "nh3", "selectolax", "tinycss2", "dateutil", "PIL", "icalendar", "feedgenerator"),
+    *("sqlalchemy", "filelock"),
     *("protego", "pebble", "starlette", "uvicorn", "rich", "platformdirs", "cssutils", "urllib3", "idna"),
 )
 """What `pyproject.toml` asks for, by the names they are imported under."""

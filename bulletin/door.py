@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
@@ -154,6 +155,9 @@ def _problem(kind: type[Any], detail: ErrorDetails, place_of: PlaceOf, key_of: P
         return Problem(key_of(loc), f'there is no key "{loc[-1]}" here.', closest(str(loc[-1]), _keys(kind, loc[:-1])))
     given = detail["input"]
     shown = f' "{_short(given)}"' if isinstance(given, str | int | float) and not isinstance(given, bool) else ""
+    if detail["type"] == "literal_error":
+        known = re.findall(r"'([^']*)'", detail["ctx"]["expected"])
+        return Problem(place_of(loc), f'"{key}"{shown} is none of those known.', closest(_short(given), known))
     fault, remedy = _REMEDIES.get(detail["type"], (f"is wrong: {detail['msg']}", ""))
     reason = detail.get("ctx", {}).get("error")
     if detail["type"].startswith("date") and reason and "outside expected range" in str(reason):

@@ -35,7 +35,10 @@ def make_edition(
         items = tuple(_item(item, issue, config, pictures) for item in section.items if may_read(audience, item))
         if items:
             title = section.title or config.section_title(section.id)
-            sections.append(EditionSection(id=section.id, title=title, intro=section.intro or "", items=items))
+            layout = section.layout or config.section_layout(section.id)
+            sections.append(
+                EditionSection(id=section.id, title=title, intro=section.intro or "", items=items, layout=layout)
+            )
     titles = {known.id: known.title for known in config.audiences}
     return Edition(
         issue=issue.id,

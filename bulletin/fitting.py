@@ -13,7 +13,7 @@ import sys
 import types
 from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
-from typing import Any, Union, get_args, get_origin
+from typing import Any, Literal, Union, get_args, get_origin
 
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}\Z")
@@ -37,7 +37,9 @@ def fit(kind: Any, data: object) -> Any:
 
 
 def _inside(kind: Any, data: object) -> Any:
-    """The same for types that hold others: `X | None`, `tuple[X, ...]` and `dict[str, X]`."""
+    """The same for types that hold others: `X | None`, `tuple[X, ...]`, `dict[str, X]` and `Literal` words."""
+    if get_origin(kind) is Literal:
+        return data if type(data) is str and data in get_args(kind) else _unsure()
     holder, inner = get_origin(kind), [arg for arg in get_args(kind) if arg is not types.NoneType]
     if holder in {Union, types.UnionType} and len(inner) == 1:
         return None if data is None else fit(inner[0], data)

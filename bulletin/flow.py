@@ -286,6 +286,7 @@ def check(home: Publication, issue: str) -> Checked:
         earlier=others,
         pictures=home.pictures(file.issue),
         rendered=rendered,
+        words=home.own_words(),
     )
     return Checked(file, checks.run(material), rendered)
 

@@ -10,7 +10,7 @@ import datetime as dt
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from bulletin.errors import Place
 
@@ -23,6 +23,10 @@ SCHEMA: Final = 1
 STRICT: Final[dict[str, Any]] = {"extra": "forbid"}
 """Read by the door, where files are checked: no unknown keys."""
 
+
+Layout = Literal["list", "cards", "compact", "events", "lead"]
+"""How a section shows its items: one under the other; with the picture beside the words; as links only; by date; or
+the first one large and the others as a list."""
 
 # ---------------------------------------------------------------- the issue, as its editor writes it
 
@@ -85,6 +89,12 @@ class Item:
     """Last day a reader can act on it: 2024-07-17"""
     event: Event | None = None
     """Date, time and place, if the item announces an event."""
+    marking: str | None = None
+    """Protective marking of its source: OFFICIAL-SENSITIVE - RECIPIENTS ONLY. Leave out for plain OFFICIAL."""
+    tlp: str | None = None
+    """Traffic light label of its source, as it stands there: TLP:GREEN"""
+    embargo: dt.datetime | None = None
+    """Date and time before which nobody may read it: 2024-05-30T09:30. Nothing is sent or published before."""
 
     @property
     def restricted(self) -> bool:
@@ -102,6 +112,8 @@ class Section:
     """Which section, by its id in bulletin.toml."""
     title: str | None = None
     """A heading for this issue only. Leave out to use the one in bulletin.toml."""
+    layout: Layout | None = None
+    """list, cards, compact, events or lead. Leave out to use the one in bulletin.toml."""
     intro: str | None = None
     """A sentence or two under the heading. Markdown."""
     items: tuple[Item, ...] = ()
@@ -188,6 +200,8 @@ class Issue:
     """The line mail programs show after the subject, 40 to 130 characters."""
     public: bool = False
     """Write true to allow the issue in the public archive."""
+    marking: str | None = None
+    """Protective marking of the whole issue, if it is stricter than those of its items."""
     notice: str | None = None
     """One line shown above everything else."""
     welcome: str = ""
@@ -220,6 +234,20 @@ class Severity(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Mend:
+    """A change to one value of the issue file that a program may make: safe, and wanted by everyone."""
+
+    loc: tuple[str | int, ...]
+    """Path of the value in the file."""
+    old: str
+    """What to replace, wherever it stands in the value as it was typed."""
+    new: str
+    """What to put there. Of a suggestion: the words of a comment above the value, which stays as it is."""
+    suggestion: bool = False
+    """Whether a person has to decide; the file then gets a comment and no change."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """Something a check noticed, at a place, with what to do."""
 
@@ -230,6 +258,37 @@ class Finding:
     hint: str = ""
     item: str | None = None
     """Id of the item it is about, if it is about one."""
+    anchor: str = ""
+    """Where it shows in the mail: `item-ID`, `section-ID`, `subject`, `preheader`, `welcome`; empty for the whole."""
+    mends: tuple[Mend, ...] = ()
+    """What `check --fix` would change."""
+
+
+class LinkState(Enum):
+    """What asking for a page told."""
+
+    WORKS = "works"
+    MOVED = "moved"
+    """It answers, at another address, and for good."""
+    DEAD = "dead"
+    UNSURE = "could not check"
+    """The site refuses programs, is busy, or was not reached: nothing is known of the page."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkFact:
+    """What is known of one address from asking for it."""
+
+    url: str
+    state: LinkState
+    reason: str = ""
+    """In words that read after the site's name: "answered 404: there is no such page"."""
+    leads_to: str = ""
+    """The address that answered in the end, if it is another one."""
+    kind: str = ""
+    """The media type of the answer in small letters, such as image/png."""
+    when: dt.datetime | None = None
+    """When it was asked."""
 
 
 # ---------------------------------------------------------------- the edition, as one audience reads it
@@ -287,6 +346,9 @@ class EditionItem:
     expires: dt.date | None
     event: EditionEvent | None
     restricted: bool
+    marking: str = ""
+    """Protective marking, empty where none is shown."""
+    tlp: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -297,6 +359,7 @@ class EditionSection:
     title: str
     intro: str
     items: tuple[EditionItem, ...]
+    layout: Layout = "list"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -317,6 +380,10 @@ class Edition:
     sections: tuple[EditionSection, ...]
     online_url: str | None
     """Address of the archive page; None for an audience that has none (H-27)."""
+    marking: str = ""
+    """The strictest protective marking of what it holds, shown first and last (S-08, S-09); empty if none is shown."""
+    tlp: str = ""
+    """The strictest traffic light label of what it holds."""
 
     @property
     def items(self) -> Iterator[EditionItem]:

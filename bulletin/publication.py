@@ -113,6 +113,14 @@ class Publication:
         day = re.search(rb"^date:[ \t]*[\"']?(\d{4}-\d\d-\d\d)", self.issue_path(issue).read_bytes(), re.MULTILINE)
         return day[1].decode() if day else issue
 
+    def own_words(self) -> frozenset[str]:
+        """The publication's own words, spelt as meant: one a line in `issues/words.txt`, with notes after `#`."""
+        path = self.issues_dir / "words.txt"
+        if not path.is_file():
+            return frozenset()
+        lines = path.read_bytes().decode("utf-8-sig", "replace").splitlines()
+        return frozenset(word for line in lines if (word := line.partition("#")[0].strip()))
+
     def read_issue(self, issue: str) -> IssueFile:
         """An issue from its file. Raises `FileProblems` with everything wrong with it, or `BulletinError`."""
         path = self.issue_path(issue)

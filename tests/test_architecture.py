@@ -17,8 +17,8 @@ LAYERS = {
     "skins": {"__main__", "cli", "web", "preview", "demo"},
     "story": {"flow"},
     "stages": {
-        *("starting", "collecting", "sources", "selection", "editions", "checks", "render", "gate", "doctor"),
-        *("archive", "subscribers", "delivery", "providers", "manual"),
+        *("starting", "collecting", "sources", "selection", "editions", "checks", "clients", "render", "gate"),
+        *("archive", "subscribers", "delivery", "providers", "manual", "doctor"),
     },
     "edge": {"publication", "stores", "http", "guard", "pictures", "registry", "sampleweb"},
     "doors": {"config", "issuefile", "door", "fitting"},
@@ -31,6 +31,7 @@ PURE = (
     "bulletin.editions",
     "bulletin.selection",
     "bulletin.checks",
+    "bulletin.clients",
     "bulletin.gate",
     "bulletin.delivery.plan",
 )
@@ -38,6 +39,7 @@ OUTSIDE_WORLD = {"requests", "urllib3", "sqlalchemy", "sqlite3", "socket", "smtp
 HEAVY = {
     *("pydantic", "ruamel", "mjml", "premailer", "feedparser", "requests", "sqlalchemy", "PIL", "starlette", "uvicorn"),
     *("rich", "jinja2", "lxml", "icalendar", "selectolax", "nh3", "markdown_it", "dateutil", "feedgenerator"),
+    *("tinycss2", "hunspell", "readability"),
 }
 
 

@@ -2,9 +2,13 @@
 
 A check's cases stand in `data/checks/CODE.yaml`. Each case is merged over the clean issue of `_base.yaml`: `issue`
 over the issue, `item` over its first item, `other` over the second, `settings` over the settings. `earlier` holds
-fragments for earlier issues, `pictures` facts of picture files, `html` the bytes of the rendered mail. A case that
-must fail names an excerpt of the message (`says`) and the path of the place (`at`), and how many findings there are
-if there is not just one (`times`).
+fragments for earlier issues, `pictures` facts of picture files, `html` the rendered mail or the number of its bytes
+and `text` its plain text, `links` what asking for an address told, `words` the publication's own words, `theme`
+problems of templates, `leaving` that the mail is about to be sent.
+
+A case that must fail names an excerpt of the message (`says`) and the path of the place (`at`), or the `place` itself
+if that is not in the issue file; how many findings there are if there is not just one (`times`); and what
+`check --fix` makes of the value at `at` (`mended`).
 """
 
 from __future__ import annotations
@@ -25,8 +29,8 @@ from ruamel.yaml import YAML
 
 from bulletin import checks, door, issuefile
 from bulletin.config import Config
-from bulletin.errors import Place
-from bulletin.model import Finding, Issue, Picture, RenderedEdition, Severity
+from bulletin.errors import Place, Problem
+from bulletin.model import PERSONAL_FIELDS, Finding, Issue, LinkFact, LinkState, Picture, RenderedEdition, Severity
 from bulletin.publication import open_publication
 
 CASES = Path(__file__).parent / "data" / "checks"
@@ -66,8 +70,20 @@ def material(case: Mapping[str, Any]) -> checks.Material:
         today=dt.date(2024, 5, 29),
         earlier=tuple(earlier_issue(change) for change in case.get("earlier", [])),
         pictures={file: Picture(**facts) if facts else None for file, facts in pictures.items()},
-        rendered=rendered(case["html"]) if "html" in case else (),
+        rendered=rendered(case["html"], case.get("text", "")) if "html" in case else (),
+        links={url: LinkFact(url=url, **fact) for url, fact in facts_of(case).items()},
+        online="links" in case,
+        leaving=bool(case.get("leaving")),
+        words=frozenset(case.get("words", ())),
+        theme=tuple(
+            Problem(Place(problem["path"], problem["line"], 1), problem["message"], "Mend it.")
+            for problem in case.get("theme", ())
+        ),
     )
+
+
+def facts_of(case: Mapping[str, Any]) -> dict[str, Any]:
+    return {url: {**fact, "state": LinkState(fact["state"])} for url, fact in case.get("links", {}).items()}
 
 
 def earlier_issue(change: Mapping[str, Any]) -> Issue:
@@ -83,16 +99,18 @@ def earlier_issue(change: Mapping[str, Any]) -> Issue:
     return issue_file({"issue": {**before, **change}}).issue
 
 
-def rendered(size: int) -> tuple[RenderedEdition, ...]:
+def rendered(html: int | str, text: str = "") -> tuple[RenderedEdition, ...]:
+    """One finished mail: with this HTML, or with HTML of so many bytes."""
+    page = html if isinstance(html, str) else "é" * (html // 2) + "x" * (html % 2)
     return (
         RenderedEdition(
             issue="2024-05",
             audience="everyone",
             language="en-GB",
             subject="",
-            html="é" * (size // 2) + "x" * (size % 2),
-            text="",
-            markers={},
+            html=page,
+            text=text,
+            markers={field: f"px{field}" for field in PERSONAL_FIELDS},
             digest="",
         ),
     )
@@ -119,12 +137,28 @@ def test_a_slip_is_found_at_its_place_with_what_to_do(code: str, case: dict[str,
     (first, *_) = findings
     assert case["says"] in first.message
     assert case.get("hint", "") in first.hint
-    path = tuple(int(part) if part.isdigit() else part for part in case["at"].split("."))
-    assert first.place == looked_at.file.place_of(*path)
+    if "place" in case:
+        assert str(first.place) == case["place"]
+    else:
+        path = tuple(int(part) if part.isdigit() else part for part in case["at"].split(".") if part)
+        assert first.place == looked_at.file.place_of(*path)
     assert first.place.line > 0
     assert first.message.endswith((".", '"')), first.message
     assert first.hint
+    if "mended" in case:
+        assert first.mends
+        value = at_path(looked_at.file.document.data, first.mends[0].loc)
+        for mend in first.mends:
+            assert mend.old in value
+            value = value.replace(mend.old, mend.new)
+        assert value == case["mended"]
     assert "\n" not in first.message + first.hint
+
+
+def at_path(data: Any, loc: tuple[str | int, ...]) -> Any:
+    for part in loc:
+        data = data[part]
+    return data
 
 
 def test_the_clean_issue_has_no_findings_at_all() -> None:

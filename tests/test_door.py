@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from dataclasses import fields, is_dataclass
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import pytest
 from hypothesis import given
@@ -41,7 +41,9 @@ def like(kind: Any) -> st.SearchStrategy[Any]:
         return st.one_of(known, known, known, st.builds(lambda data: data | {"unknown": 1}, known))
     inner = [arg for arg in get_args(kind) if arg not in {type(None), Ellipsis}]
     right: st.SearchStrategy[Any]
-    if get_origin(kind) is tuple:
+    if get_origin(kind) is Literal:
+        right = st.sampled_from(inner)
+    elif get_origin(kind) is tuple:
         right = st.lists(like(inner[0]), max_size=2)
     elif get_origin(kind) is dict:
         right = st.dictionaries(st.text(max_size=3), like(inner[1]), max_size=2)

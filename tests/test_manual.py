@@ -48,6 +48,7 @@ TABLES: dict[tuple[str, str], type[Any]] = {
     ("settings", "[[audiences]]"): config.AudienceSetting,
     ("settings", "[[sources]]"): config.SourceSetting,
     ("settings", "[collecting]"): config.Collecting,
+    ("settings", "[checking]"): config.Checking,
     ("settings", "[sending]"): config.Sending,
     ("settings", "[providers.smtp]"): smtp.Settings,
     ("settings", "[providers.mailgun]"): mailgun.Settings,

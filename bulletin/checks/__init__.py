@@ -37,6 +37,9 @@ def _is_allowed(finding: Finding, material: Material) -> bool:
 
 def _idle_allowances(found: list[Finding], material: Material) -> Iterator[Finding]:
     for number, allowance in enumerate(material.issue.allow):
+        known = REGISTERED.get(allowance.code)
+        if known and known.online and not material.online:
+            continue  # nobody looked
         if not any(finding.code == allowance.code and allowance.item in {None, finding.item} for finding in found):
             yield Finding(
                 code="ALW01",

@@ -13,8 +13,9 @@ from types import MappingProxyType
 
 from bulletin.config import Config
 from bulletin.door import Loc
+from bulletin.errors import Place, Problem
 from bulletin.issuefile import IssueFile
-from bulletin.model import Finding, Issue, Item, Picture, RenderedEdition, Severity
+from bulletin.model import Finding, Issue, Item, LinkFact, Mend, Picture, RenderedEdition, Severity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +31,16 @@ class Material:
     """Facts of the picture files the issue names; None for a missing one."""
     rendered: tuple[RenderedEdition, ...] = ()
     """The finished mails; empty if they could not be rendered."""
+    links: Mapping[str, LinkFact] = field(default_factory=lambda: MappingProxyType({}))
+    """What is known of the addresses in the mails, pictures included; nothing of those that were not asked."""
+    online: bool = False
+    """Whether the network was asked just now, so that a silent check has found nothing."""
+    leaving: bool = False
+    """Whether the mail is about to leave this machine."""
+    words: frozenset[str] = frozenset()
+    """The publication's own words, spelt as meant."""
+    theme: tuple[Problem, ...] = ()
+    """What is wrong with the templates, each at its place in one of them."""
 
     @property
     def issue(self) -> Issue:
@@ -50,6 +61,10 @@ class Found:
     loc: Loc
     message: str
     hint: str = ""
+    mends: tuple[Mend, ...] = ()
+    """What a program may change to settle it."""
+    place: Place | None = None
+    """The place, if it is not in the issue file."""
 
 
 Look = Callable[[Material], Iterator[Found]]
@@ -62,6 +77,8 @@ class Check:
     code: str
     severity: Severity
     look: Look
+    online: bool = False
+    """Whether it speaks only when the network was asked."""
 
     @property
     def summary(self) -> str:
@@ -74,18 +91,20 @@ class Check:
             yield Finding(
                 code=self.code,
                 severity=self.severity,
-                place=material.file.place_of(*found.loc),
+                place=found.place or material.file.place_of(*found.loc),
                 message=found.message,
                 hint=found.hint,
                 item=_item_at(material.issue, found.loc),
+                anchor=_anchor(material.issue, found.loc),
+                mends=found.mends,
             )
 
 
-def check(code: str, severity: Severity) -> Callable[[Look], Look]:
-    """Make a function a check. The code is three letters for the theme and two digits."""
+def check(code: str, severity: Severity, *, online: bool = False) -> Callable[[Look], Look]:
+    """Make a function a check. The code is three letters for the theme and two digits; `online` if it needs `links`."""
 
     def register(look: Look) -> Look:
-        REGISTERED[code] = Check(code, severity, look)
+        REGISTERED[code] = Check(code, severity, look, online)
         return look
 
     return register
@@ -99,3 +118,14 @@ def _item_at(issue: Issue, loc: Loc) -> str | None:
         case ("sections", int(s), "items", int(i), *_):
             return issue.sections[s].items[i].id
     return None
+
+
+def _anchor(issue: Issue, loc: Loc) -> str:
+    match loc:
+        case ("sections", int(s), "items", int(i), *_):
+            return f"item-{issue.sections[s].items[i].id}"
+        case ("sections", int(s), *_):
+            return f"section-{issue.sections[s].id}"
+        case ("subject" | "preheader" | "welcome" | "notice" | "title" as part, *_):
+            return part
+    return ""

@@ -14,9 +14,9 @@ from bulletin.config import Config
 from bulletin.errors import BulletinError, Place
 from bulletin.model import Edition, RenderedEdition
 from bulletin.render import inline, mjml, theme
-from bulletin.render.personal import fill, markers, sample_personal
+from bulletin.render.personal import fill, longest_personal, markers, sample_personal
 
-__all__ = ["fill", "render", "sample_personal"]
+__all__ = ["fill", "longest_personal", "render", "sample_personal"]
 
 HTML_TEMPLATE = "mail/issue.mjml"
 TEXT_TEMPLATE = "mail/issue.txt"

@@ -17,6 +17,7 @@ from bulletin.model import PERSONAL_FIELDS, Edition, RenderedEdition
 
 _MARKER_DIGITS = 24
 """Hexadecimal digits of a marker: 96 bits, which nobody meets by accident or finds by trying."""
+_LONGEST_LINK = 250
 
 
 def markers(edition: Edition, secret: bytes) -> Mapping[str, str]:
@@ -54,6 +55,16 @@ def sample_personal(config: Config) -> dict[str, str]:
         "unsubscribe_url": f"{config.service_url}unsubscribe/sample",
         "preferences_url": f"{config.service_url}preferences/sample",
         "address": "reader@example.org",
+    }
+
+
+def longest_personal(config: Config) -> dict[str, str]:
+    """The longest values a reader can have, for limits on the finished bytes (G-01): RFC 5321's 254 for an address,
+    and links as long as `subscribers.tokens` lets them be."""
+    return {
+        "unsubscribe_url": f"{config.service_url}unsubscribe/".ljust(_LONGEST_LINK, "x"),
+        "preferences_url": f"{config.service_url}preferences/".ljust(_LONGEST_LINK, "x"),
+        "address": f"{'reader' * 10}@{'long.' * 36}example.org",
     }
 
 

@@ -1,0 +1,45 @@
+"""The finished mails as the checks of their bytes see them: filled in for a reader, and taken apart once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bulletin.checks._rule import Material
+from bulletin.clients import page
+from bulletin.door import Loc
+from bulletin.model import RenderedEdition
+from bulletin.render import fill, longest_personal
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """One finished mail, with the longest personal values a reader may have."""
+
+    edition: RenderedEdition
+    html: str
+    text: str
+
+    @property
+    def page(self) -> page.MailPage:
+        """The HTML taken apart; read once for all checks."""
+        return page.read(self.html)
+
+
+def mails(material: Material) -> Iterator[Mail]:
+    """Every finished mail of the material."""
+    personal = longest_personal(material.config)
+    for edition in material.rendered:
+        yield Mail(edition, *fill(edition, personal))
+
+
+def loc_of(material: Material, anchor: str) -> Loc:
+    """The path in the issue file of the item or section whose anchor in the mail this is; else of the issue."""
+    kind, _, name = anchor.partition("-")
+    for s, section in enumerate(material.issue.sections):
+        if kind == "section" and section.id == name:
+            return ("sections", s)
+        for i, item in enumerate(section.items):
+            if kind == "item" and item.id == name:
+                return ("sections", s, "items", i)
+    return ()

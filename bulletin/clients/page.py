@@ -1,0 +1,123 @@
+"""A finished mail taken apart: its elements in reading order, and the style rules it brings along.
+
+Read once for each mail and shared by all who look at it: the checks, and the views of the preview.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+FOOTER = "footer"
+"""Anchor where the mail's last part begins, which belongs to no item."""
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """One declaration of a style: its property in small letters, and its value without `!important`."""
+
+    name: str
+    value: str
+    important: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A style rule of the mail's head, with the at-rules around it, outermost first: `@media print`."""
+
+    selector: str
+    declarations: tuple[Declaration, ...]
+    within: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class MailPage:
+    """A finished mail as a tree. `read` makes it."""
+
+    html: str
+    tree: LexborHTMLParser = field(repr=False)
+
+    @cached_property
+    def elements(self) -> tuple[LexborNode, ...]:
+        """Every element of the body, the body first, in document order."""
+        return tuple(self.tree.body.traverse()) if self.tree.body else ()
+
+    @cached_property
+    def rules(self) -> tuple[Rule, ...]:
+        """The rules of every `<style>`, in the order of the page. Comments for Outlook are not looked into."""
+        return tuple(rule for block in self.tree.css("style") for rule in rules_of(block.text()))
+
+    @cached_property
+    def _owners(self) -> dict[int, str]:
+        owners, owner = {}, ""
+        for node in self.elements:
+            name = node.attributes.get("name") or "" if node.tag == "a" else ""
+            if name.startswith(("item-", "section-")) or name == FOOTER:
+                owner = "" if name == FOOTER else name
+            owners[node.mem_id] = owner
+        return owners
+
+    def owner(self, node: LexborNode) -> str:
+        """The anchor of the part an element stands in, `item-ID` or `section-ID`; empty outside of all."""
+        return self._owners.get(node.mem_id, "")
+
+    def style(self, node: LexborNode) -> tuple[Declaration, ...]:
+        """The declarations of an element's own `style`."""
+        return declarations_of(node.attributes.get("style") or "")
+
+
+@lru_cache(maxsize=8)
+def read(html: str) -> MailPage:
+    """A mail's HTML taken apart. The same text gives the same value."""
+    from selectolax.lexbor import LexborHTMLParser
+
+    return MailPage(html, LexborHTMLParser(html))
+
+
+@lru_cache(maxsize=4096)
+def declarations_of(style: str) -> tuple[Declaration, ...]:
+    """The declarations of a `style` attribute, in order; what is not CSS is left out."""
+    if not style.strip():
+        return ()
+    import tinycss2
+
+    return tuple(_declarations(tinycss2.parse_blocks_contents(style, skip_comments=True, skip_whitespace=True)))
+
+
+def rules_of(css: str) -> Iterator[Rule]:
+    """The style rules of a sheet, those inside of `@media` and the like included."""
+    import tinycss2
+
+    yield from _rules(tinycss2.parse_stylesheet(css, skip_comments=True, skip_whitespace=True), ())
+
+
+def _rules(nodes: Sequence[Any], within: tuple[str, ...]) -> Iterator[Rule]:
+    import tinycss2
+
+    for node in nodes:
+        if node.type == "qualified-rule":
+            inner = tinycss2.parse_blocks_contents(node.content, skip_comments=True, skip_whitespace=True)
+            yield Rule(tinycss2.serialize(node.prelude).strip(), tuple(_declarations(inner)), within)
+        elif node.type == "at-rule":
+            around = (*within, f"@{node.lower_at_keyword} {tinycss2.serialize(node.prelude).strip()}".rstrip())
+            if node.content is None:
+                yield Rule("", (), around)
+                continue
+            inner = tinycss2.parse_blocks_contents(node.content, skip_comments=True, skip_whitespace=True)
+            own = tuple(_declarations(inner))
+            if own or not inner:
+                yield Rule("", own, around)
+            yield from _rules(inner, around)
+
+
+def _declarations(nodes: Sequence[Any]) -> Iterator[Declaration]:
+    import tinycss2
+
+    for node in nodes:
+        if node.type == "declaration":
+            yield Declaration(node.lower_name, tinycss2.serialize(node.value).strip(), node.important)
