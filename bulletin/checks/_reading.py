@@ -6,10 +6,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from bulletin.checks._rule import Material
 from bulletin.door import Loc
+from bulletin.errors import Place
 from bulletin.model import Item
 
 if TYPE_CHECKING:
@@ -77,6 +79,22 @@ def links_in(markdown: str) -> tuple[tuple[str, str], ...]:
     return _parsed(markdown)[1]
 
 
+def place_within(material: Material, passage: Passage, start: int, words: str) -> Place:
+    """Line and column of words that stand at `start` in a passage as typed; of the passage, if they cannot be found."""
+    begin = material.file.place_of(*passage.loc)
+    text = material.file.text.removeprefix("\ufeff")
+    at = 0
+    for _, match in zip(range(begin.line - 1), _LINE_BREAK.finditer(text), strict=False):
+        at = match.end()
+    pattern = re.compile(rf"(?<!\w){re.escape(words)}(?!\w)")
+    earlier = sum(1 for _ in pattern.finditer(passage.typed, 0, start))
+    found = next(islice(pattern.finditer(text, at + begin.column - 1), earlier, None), None)
+    if not found:
+        return begin
+    lines = _LINE_BREAK.split(text[: found.start()])
+    return Place(begin.path, len(lines), len(lines[-1]) + 1)
+
+
 def sentences(words: str) -> Iterator[str]:
     """The sentences of a plain text; a line of a list or a heading counts as one."""
     for line in words.split("\n"):
@@ -116,6 +134,8 @@ _GENERAL = {
 _OF_ITEM = {"title": "the headline", "summary": "the summary", "link": "the link's words", "source": "the source"}
 _MARKDOWN = frozenset({"welcome", "intro", "summary"})
 
+# Where lines of a file end for its reader.
+_LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 _END = re.compile(r"[.!?…][)\"'”’]*(?=\s+[\"'“‘(]?[A-Z0-9])")
 _SHORT_FORM = re.compile(r"(?:\b(?:Mr|Mrs|Ms|Dr|Prof|St|Supt|Insp|Sgt|No|vs|etc|e\.g|i\.e|approx)|\b[A-Z])\.$")
 
