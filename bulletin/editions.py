@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
+from bulletin import markings
 from bulletin.config import Config
+from bulletin.errors import LeakError
 from bulletin.model import (
     EVERYONE,
     Edition,
@@ -29,7 +31,13 @@ def make_edition(
 
     `pictures` holds the facts of the issue's picture files. A picture is shown only where it may be published: mail
     fetches pictures from the archive, so restricted items and issues outside the archive have none.
+
+    Raises `LeakError` if everyone would read what is marked for fewer (S-21).
     """
+    if audience == EVERYONE:
+        _refuse_marked(issue)
+    read = [item for item in issue.items if may_read(audience, item)]
+    marking, tlp = _marking(issue, read, config), _tlp(read)
     sections = []
     for section in issue.sections:
         items = tuple(_item(item, issue, config, pictures) for item in section.items if may_read(audience, item))
@@ -47,13 +55,15 @@ def make_edition(
         language=config.language,
         title=issue.title,
         date=issue.date,
-        subject=issue.subject or issue.title,
+        subject=" | ".join(filter(None, (*_said_first(issue, read, tlp), issue.subject or issue.title))),
         preheader=issue.preheader,
         notice=issue.notice or "",
         welcome=issue.welcome,
         signed=issue.signed or "",
         sections=tuple(sections),
         online_url=issue_url(config, issue.id) if issue.public and audience == EVERYONE else None,
+        marking=marking,
+        tlp=tlp,
     )
 
 
@@ -69,6 +79,47 @@ def audiences_of(issue: Issue, config: Config) -> tuple[str, ...]:
     """
     named = {audience for item in issue.items if item.restricted for audience in item.audience}
     return (*(audience.id for audience in config.audiences if audience.id in named), EVERYONE)
+
+
+def _refuse_marked(issue: Issue) -> None:
+    """S-21: stopped here, so that nothing is made of it, and again by the gate."""
+    for item, marked in markings.open_but_marked(issue):
+        raise LeakError(
+            f'the item "{item.id}" in {issue.id} is marked {marked} and open to everyone.'
+            if item
+            else f"the issue {issue.id} is marked {marked}, and its words go to everyone.",
+            hint='Name who may read it under "audience", or take it out.'
+            if item
+            else "Mark the items it is about, and keep each for an audience that may read it.",
+        )
+
+
+def _strictest(issue: Issue, items: Iterable[Item]) -> markings.Marking | None:
+    """What covers all that these readers get: the editor can raise it for the whole issue, not lower it (S-08)."""
+    found = [markings.marking_of(issue), *(markings.marking_of(item) for item in items)]
+    return markings.strictest(marking for marking in found if marking)
+
+
+def _marking(issue: Issue, items: Iterable[Item], config: Config) -> str:
+    """The marking an edition shows. Plain OFFICIAL shows only where the settings ask for it (S-10)."""
+    marking = _strictest(issue, items) or markings.PLAIN
+    return str(marking) if marking != markings.PLAIN or config.mark_official else ""
+
+
+def _tlp(items: Collection[Item]) -> str:
+    """The strictest label of the items; TLP:CLEAR only if all have it, as it would speak for the others too."""
+    label = markings.strictest_tlp(item.tlp or "" for item in items)
+    return label if label != markings.TLP[0] or all(item.tlp for item in items) else ""
+
+
+def _said_first(issue: Issue, items: Iterable[Item], tlp: str) -> Iterator[str]:
+    """What the subject starts with: a marking above plain OFFICIAL (S-09) and the label (S-12)."""
+    marking = _strictest(issue, items)
+    typed = (issue.subject or issue.title).upper()
+    if marking and not marking.for_everyone and not typed.startswith(str(marking)):
+        yield str(marking)
+    if tlp and tlp not in typed:
+        yield tlp
 
 
 def issue_url(config: Config, issue: str) -> str:
@@ -96,7 +147,15 @@ def _item(item: Item, issue: Issue, config: Config, pictures: Mapping[str, Pictu
         expires=item.expires,
         event=_event(item.event, item, issue, config, published) if item.event else None,
         restricted=item.restricted,
+        marking=_shown(item),
+        tlp=item.tlp or "",
     )
+
+
+def _shown(item: Item) -> str:
+    """The marking shown with an item: one that keeps it from somebody."""
+    marking = markings.marking_of(item)
+    return str(marking) if marking and not marking.for_everyone else ""
 
 
 def _picture(item: Item, issue: Issue, config: Config, pictures: Mapping[str, Picture | None]) -> EditionPicture | None:

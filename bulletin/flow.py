@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 
 from bulletin import __version__
 from bulletin.editions import audiences_of, issue_url, make_edition
-from bulletin.errors import BulletinError
+from bulletin.errors import BulletinError, LeakError
+from bulletin.markings import refuse_before_embargo
 from bulletin.model import Candidate, Finding, Image, Issue, Item, RenderedEdition, Severity
 from bulletin.publication import Publication, open_publication, write_atomically
 
@@ -265,6 +266,8 @@ class Checked:
     file: IssueFile
     findings: tuple[Finding, ...]
     rendered: tuple[RenderedEdition, ...]
+    refused: LeakError | None = None
+    """Why it was not rendered, if something in it would have reached readers it is not for."""
 
     @property
     def must_fix(self) -> tuple[Finding, ...]:
@@ -273,11 +276,19 @@ class Checked:
 
 
 def check(home: Publication, issue: str) -> Checked:
-    """Read, render and check an issue. Raises `BulletinError` if it cannot be read or rendered."""
+    """Read, render and check an issue. Raises `BulletinError` if it cannot be read or rendered.
+
+    A leak that a finding explains is no such error: the findings then say where it stands, and nothing is rendered.
+    """
     from bulletin import checks
 
     file = home.read_issue(issue)
-    rendered = render_file(home, file)
+    rendered: tuple[RenderedEdition, ...] = ()
+    refused = None
+    try:
+        rendered = render_file(home, file)
+    except LeakError as error:
+        refused = error
     others = tuple(other for other in home.other_issues(issue) if other.date < file.issue.date)
     material = checks.Material(
         file=file,
@@ -288,7 +299,10 @@ def check(home: Publication, issue: str) -> Checked:
         rendered=rendered,
         words=home.own_words(),
     )
-    return Checked(file, checks.run(material), rendered)
+    checked = Checked(file, checks.run(material), rendered, refused)
+    if refused and not any(finding.code.startswith(("AUD", "MRK")) for finding in checked.must_fix):
+        raise refused
+    return checked
 
 
 def render(home: Publication, issue: str) -> tuple[RenderedEdition, ...]:
@@ -415,6 +429,8 @@ def prepare_sending(home: Publication, issue: str) -> Prepared:
     from bulletin.subscribers.store import Subscribers
 
     checked = check(home, issue)
+    if checked.refused:
+        raise checked.refused
     rendered = {edition.audience: edition for edition in checked.rendered}
     name = home.config.sending.provider
     with database(home.database_url) as engine:
@@ -453,6 +469,8 @@ def send(
     """
     from bulletin.delivery import sender as sending
 
+    issue = prepared.checked.file.issue
+    refuse_before_embargo(issue.items, now(), home.config.zone, what=f"issue {issue.id} cannot be sent")
     templates = {edition.name: _message(home, edition) for edition in prepared.checked.rendered}
     with _sender(home, on_progress) as sender:
         sending.run(
@@ -470,10 +488,15 @@ def send(
 def send_test(home: Publication, issue: str, address: str) -> list[tuple[str, Outcome | None]]:
     """Send one copy of each edition to an address; the provider's answers by edition. They count for no mailing.
 
-    None stands for an edition that is kept from this address (S-26): it was not sent.
+    None stands for an edition that is kept from this address (S-26): it was not sent. Before the end of an embargo no
+    copy leaves this machine (S-06).
     """
     from bulletin.delivery import sender as sending
+    from bulletin.providers import _provider as providers
 
+    if providers.load(home.config.sending.provider).CAPABILITIES.really_sends:
+        items = home.read_issue(issue).issue.items
+        refuse_before_embargo(items, now(), home.config.zone, what=f"issue {issue} cannot be sent")
     with _sender(home, lambda done, planned: None) as sender:
         return [
             (
@@ -552,6 +575,9 @@ def build_archive(home: Publication, directory: Path) -> tuple[Path, tuple[Issue
 
     issues = [home.read_issue(name).issue for name in home.issue_ids()]
     public = [issue for issue in issues if issue.public]
+    for issue in public:
+        open_items = (item for item in issue.items if not item.restricted)
+        refuse_before_embargo(open_items, now(), home.config.zone, what=f"issue {issue.id} cannot be published")
     pictures = {issue.id: home.pictures(issue) for issue in public}
     outputs = site.build(
         public, home.config, pictures=pictures, picture_bytes=home.picture_bytes, template_dirs=home.template_dirs

@@ -21,12 +21,15 @@ from urllib.parse import unquote
 from bulletin.config import Config
 from bulletin.editions import may_read
 from bulletin.errors import LeakError
+from bulletin.markings import kept_from_everyone, marking_of
 from bulletin.model import EVERYONE, Issue, Item, RenderedEdition, Section
 
 _MARKINGS: Final = re.compile(
-    r"(?<![A-Z])(?:OFFICIAL[ -]SENSITIVE|RECIPIENTS ONLY|[A-Z]+ USE ONLY|TOP SECRET"
-    r"|TLP:(?:RED|AMBER(?:\+STRICT)?|GREEN))(?![A-Z])"
+    r"(?<![A-Z])(?:OFFICIAL\s*[-‐‑–—\s]\s*SENSITIVE|RECIPIENTS\s+ONLY|(?:[A-Z]+\s+)?USE\s+ONLY|TOP\s+SECRET"
+    r"|TLP\s?:\s?(?:RED|AMBER(?:\s?\+\s?STRICT)?|GREEN))(?![A-Za-z])"
 )
+_MARKED: Final = re.compile("SENSITIVE|ONLY|SECRET|TLP")
+"""Without one of these words no marking stands in a text, whatever tags are within it."""
 _ADDRESS: Final = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}")
 _TOKEN: Final = re.compile(r"(?<![A-Za-z0-9])[A-Za-z0-9]{1,40}_[a-z2-7]{52}(?![A-Za-z0-9])")
 _TAG: Final = re.compile(r"<[^<>]*>")
@@ -117,12 +120,13 @@ class _Cage:
 def check_public(outputs: Mapping[str, bytes], issues: Iterable[Issue], config: Config) -> None:
     """Refuse the archive if any file in it, of whatever kind, holds what is not public. `issues` are all there are.
 
-    Not public is every item kept for an audience, every item of an issue not marked public, a marking above OFFICIAL, a
-    mail address that no public text names, and a personal link. Raises `LeakError` naming every find.
+    Not public is every item kept for an audience or marked for fewer than everyone, every item of an issue that is not
+    public or is so marked itself, the words of a marking above OFFICIAL, a mail address that no public text names, and
+    a personal link. Raises `LeakError` naming every find.
     """
     issues = tuple(issues)
     allowed = _all_of([*_strings(config), *(text for issue in issues for text in _public_strings(issue))])
-    canaries = [canary for issue in issues for canary in _canaries(issue, EVERYONE if issue.public else None)]
+    canaries = [canary for issue in issues for canary in _canaries(issue, EVERYONE if _is_public(issue) else None)]
     cage = _Cage(frozenset(canaries) - _Cage(canaries).found_in(allowed))
     addresses = frozenset(address for form in allowed.forms for address in _addresses_of_people(form))
     personal = re.compile(re.escape(config.service_url.partition("://")[2]) + "(?:unsubscribe|preferences|confirm)/")
@@ -169,9 +173,9 @@ def _found(cage: _Cage, text: _Text) -> Iterator[Leak]:
 
 def _unfit_for_the_public(text: _Text, addresses: frozenset[str]) -> Iterator[Leak]:
     for form in text.forms:
-        marking = _MARKINGS.search(form)
+        marking = _MARKINGS.search(form) or (_MARKINGS.search(_TAG.sub("", form)) if _MARKED.search(form) else None)
         if marking:
-            yield Leak(text.name, f'the marking "{marking[0]}"')
+            yield Leak(text.name, f'the marking "{" ".join(marking[0].split())}"')
         if not addresses.issuperset(_addresses_of_people(form)):
             yield Leak(text.name, "a mail address that no public text names")
 
@@ -191,7 +195,7 @@ def _canaries(issue: Issue, audience: str | None) -> Iterator[_Canary]:
     if audience is None:
         yield from _words_of_the_issue(issue)
     for section in issue.sections:
-        hidden = [item for item in section.items if audience is None or not may_read(audience, item)]
+        hidden = [item for item in section.items if audience is None or not _may_see(audience, item)]
         for item in hidden:
             yield from _pieces(item, issue.id)
         if hidden and len(hidden) == len(section.items):
@@ -288,7 +292,7 @@ def _addresses(markdown: str) -> Iterator[str]:
 
 
 def _public_strings(issue: Issue) -> Iterator[str]:
-    if issue.public:
+    if _is_public(issue):
         yield from _issue_strings(issue)
         yield from _readable_strings(issue, EVERYONE)
 
@@ -301,12 +305,22 @@ def _issue_strings(issue: Issue) -> Iterator[str]:
 
 def _readable_strings(issue: Issue, audience: str) -> Iterator[str]:
     for section in issue.sections:
-        readable = [item for item in section.items if may_read(audience, item)]
+        readable = [item for item in section.items if _may_see(audience, item)]
         if readable:
             yield from (f'"/{section.id}/"', section.title or "", section.intro or "")
         for item in readable:
             yield from _strings(item)
             yield f'id="{item.id}"'
+
+
+def _is_public(issue: Issue) -> bool:
+    marking = marking_of(issue)
+    return issue.public and (marking is None or marking.for_everyone)
+
+
+def _may_see(audience: str, item: Item) -> bool:
+    """Whether these readers get the item, and its marking lets them (S-21)."""
+    return may_read(audience, item) and not (audience == EVERYONE and kept_from_everyone(item))
 
 
 def _strings(value: Any) -> Iterator[str]:

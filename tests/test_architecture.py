@@ -17,12 +17,12 @@ LAYERS = {
     "skins": {"__main__", "cli", "web", "preview", "demo"},
     "story": {"flow"},
     "stages": {
-        *("starting", "collecting", "sources", "selection", "editions", "checks", "clients", "render", "gate"),
+        *("starting", "collecting", "linkcheck", "sources", "selection", "editions", "checks", "clients", "render", "gate"),
         *("archive", "subscribers", "delivery", "providers", "manual", "doctor"),
     },
     "edge": {"publication", "stores", "http", "guard", "pictures", "registry", "sampleweb"},
-    "doors": {"config", "issuefile", "door", "fitting"},
-    "nouns": {"model", "errors", ""},
+    "doors": {"config", "issuefile", "door", "fitting", "markings"},
+    "nouns": {"model", "errors", "colours", ""},
 }
 """Who may import whom: a layer knows itself and those below. The empty name is `bulletin/__init__.py`."""
 

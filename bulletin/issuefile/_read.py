@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from bulletin import door
+from bulletin import door, markings
 from bulletin.door import Complaint, Loc, Rejected
 from bulletin.errors import FileProblems, Place
 from bulletin.issuefile._yaml import Document, parse
@@ -77,6 +77,7 @@ def _beyond_schema(issue: Issue, known: Vocabulary, folder: str | None) -> Itera
         yield ("id",), message, f'Write "id: {folder}", or rename the folder.'
     for field_name in ("title", "subject", "preheader", "notice", "signed"):
         yield from _one_line((field_name,), getattr(issue, field_name))
+    yield from _marked((), issue.marking, None)
     yield from _sections(issue, known)
     for number, candidate in enumerate(issue.inbox):
         yield from _one_line(("inbox", number, "title"), candidate.title)
@@ -110,6 +111,7 @@ def _sections(issue: Issue, known: Vocabulary) -> Iterator[Complaint]:
             if not item.title.strip():
                 yield (*at, "title"), "the headline is empty.", "Write one."
             yield from _web((*at, "url"), item.url)
+            yield from _marked(at, item.marking, item.tlp)
             for t, topic in enumerate(item.topics):
                 yield from _known((*at, "topics", t), topic, "topic", known.topics)
             for a, audience in enumerate(item.audience):
@@ -123,6 +125,17 @@ def _sections(issue: Issue, known: Vocabulary) -> Iterator[Complaint]:
                     yield (*at, "event", "ends"), "the event ends before it starts.", "Check both times."
             if item.image and (item.image.file.startswith(("/", "\\")) or ".." in item.image.file.split("/")):
                 yield (*at, "image", "file"), "a picture must lie in the issue's own folder.", "Copy it to images/."
+
+
+def _marked(at: Loc, marking: str | None, tlp: str | None) -> Iterator[Complaint]:
+    """S-01, S-11: what may not be in this tool, and what nobody could be sure of. The checks look at the rest."""
+    if marking and marking.strip():
+        for flaw in markings.parse(marking)[1]:
+            if flaw.weight is markings.Weight.REFUSED:
+                yield (*at, "marking"), flaw.message, flaw.hint
+    flaw_of_label = markings.parse_tlp(tlp) if tlp else None
+    if flaw_of_label:
+        yield (*at, "tlp"), flaw_of_label.message, flaw_of_label.hint
 
 
 def _known(loc: Loc, word: str, what: str, known: Sequence[str]) -> Iterator[Complaint]:

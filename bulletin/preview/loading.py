@@ -21,6 +21,8 @@ def load(home: Publication, issue: str) -> PreviewState:
     """
     home = open_publication(home.root, home.environment)
     checked = flow.check(home, issue)
+    if checked.refused:
+        raise checked.refused
     folder = home.issue_dir(issue)
     pictures = {item.image.file: folder / item.image.file for item in checked.file.issue.items if item.image}
     return PreviewState(
