@@ -344,7 +344,7 @@ def write_rendered(
         for ending, content in (("html", html), ("txt", text)):
             path = directory / f"{edition.name}.{ending}"
             data = content.encode("utf-8")
-            write_atomically(path, data)
+            write_atomically(path, data, lasting=False)
             written.append((path, len(data)))
     if local_pictures:
         there = {name for name, facts in home.pictures(file.issue).items() if facts}

@@ -243,13 +243,14 @@ def starter_templates() -> Path:
     return packaged if packaged.is_dir() else Path(__file__).parent.parent / "templates"
 
 
-def write_atomically(path: Path, data: bytes, *, mode: int | None = None) -> None:
+def write_atomically(path: Path, data: bytes, *, mode: int | None = None, lasting: bool = True) -> None:
     """Write a file whole: it holds the old bytes or the new ones, also after a crash. Keeps the old file's mode.
 
+    Not `lasting`, for what can be made again at any time: a crash of the command leaves it whole, a power cut may not.
     Raises `OSError` naming the file if it cannot be written; the old one then stands, and nothing is left beside it.
     """
     path = _followed(path)
-    with _written_beside(path, data, mode) as whole:
+    with _written_beside(path, data, mode, lasting=lasting) as whole:
         os.replace(whole, path)
 
 
@@ -276,7 +277,7 @@ def _followed(path: Path) -> Path:
 
 
 @contextmanager
-def _written_beside(path: Path, data: bytes, mode: int | None) -> Iterator[Path]:
+def _written_beside(path: Path, data: bytes, mode: int | None, *, lasting: bool = True) -> Iterator[Path]:
     """The file as it will be, whole and on the disk under another name, which is gone at the end of the context."""
     path.parent.mkdir(parents=True, exist_ok=True)
     whole = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
@@ -286,7 +287,8 @@ def _written_beside(path: Path, data: bytes, mode: int | None) -> Iterator[Path]
         with open(whole, "xb", opener=partial(os.open, mode=0o666 if mode is None else 0o600)) as file:
             file.write(data)
             file.flush()
-            os.fsync(file.fileno())
+            if lasting:
+                os.fsync(file.fileno())
         if mode is not None:
             os.chmod(whole, mode)
         yield whole
