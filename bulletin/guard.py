@@ -25,6 +25,16 @@ _PROTOCOLS: Final = ipaddress.ip_network("192.0.0.0/24")
 """Z-32 refuses it as a whole; what Python calls global in it differs between versions."""
 _PORTS: Final = {"http": 80, "https": 443}
 
+NO_HOST: Final = "cannot be found: there is no such host"
+NOT_FOUND_NOW: Final = "cannot be looked up just now"
+NOT_ACCEPTING: Final = "does not accept connections"
+BROKEN_OFF: Final = "broke off the connection"
+EXPIRED: Final = "has a certificate that has run out"
+OTHER_NAME: Final = "has a certificate for another name"
+NOT_TRUSTED: Final = "has a certificate that cannot be trusted"
+_CERTIFICATES: Final = {10: EXPIRED, 62: OTHER_NAME}
+"""OpenSSL's own numbers for the faults that every browser meets as well."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
@@ -198,40 +208,55 @@ class Watch:
             return self._too_slow(url)
         meanings: Mapping[type[BaseException], str] = {
             _BlockedError: "leads to a private address",
-            socket.gaierror: "cannot be found: there is no such host",
-            ssl.SSLCertVerificationError: "has a certificate that cannot be trusted",
+            _LookUpError: NOT_FOUND_NOW,
+            socket.gaierror: NO_HOST,
+            ssl.SSLCertVerificationError: NOT_TRUSTED,
             ssl.SSLError: "cannot be reached over a secure connection",
             urllib3.exceptions.DecodeError: "sent something that cannot be unpacked",
             urllib3.exceptions.LocationValueError: "cannot be read as a web address",
             requests.exceptions.InvalidURL: "cannot be read as a web address",
-            ConnectionRefusedError: "does not accept connections",
+            ConnectionRefusedError: NOT_ACCEPTING,
             TimeoutError: f"did not answer within {self._limits.connect:g} s",
         }
-        found = (meaning for kind, meaning in meanings.items() if _find(error, kind))
-        return FetchError(url, next(found, "broke off the connection"))
+        for kind, meaning in meanings.items():
+            found = _find(error, kind)
+            if isinstance(found, ssl.SSLCertVerificationError):
+                return FetchError(url, _CERTIFICATES.get(found.verify_code, meaning))
+            if found:
+                return FetchError(url, meaning)
+        return FetchError(url, BROKEN_OFF)
 
 
 class _BlockedError(OSError):
     """The name leads to an address that may not be asked."""
 
 
-def _find(error: BaseException, kind: type[BaseException]) -> bool:
-    """Whether an exception of a kind is among an exception's causes and arguments, where libraries wrap it."""
+class _LookUpError(OSError):
+    """The name could not be looked up; whether there is such a host is not known."""
+
+
+def _find(error: BaseException, kind: type[BaseException]) -> BaseException | None:
+    """An exception of a kind among an exception's causes and arguments, where libraries wrap it."""
     seen: set[int] = set()
     todo: list[object] = [error]
     while todo:
         one = todo.pop()
         if isinstance(one, kind):
-            return True
+            return one
         if isinstance(one, BaseException) and id(one) not in seen:
             seen.add(id(one))
             todo += [one.__cause__, one.__context__, getattr(one, "reason", None), *one.args]
-    return False
+    return None
 
 
 def _connect(host: str, port: int, watch: Watch, local_hosts: Collection[str]) -> socket.socket:
     """A connection to `host`, whose name is looked up once and whose every address is checked first (Z-31)."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except socket.gaierror as error:
+        if error.errno in {socket.EAI_AGAIN, socket.EAI_FAIL}:
+            raise _LookUpError(host) from error
+        raise
     addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
     local = _is_local(host, port, local_hosts)
     if not local and not all(is_public(address) for address in addresses):

@@ -22,12 +22,13 @@ if TYPE_CHECKING:
     from requests import Response
     from requests.adapters import HTTPAdapter
 
-__all__ = ["FEEDS", "PAGES", "Client", "FetchError", "Fetched", "Limits", "Validators"]
+__all__ = ["FEEDS", "PAGES", "Client", "FetchError", "Fetched", "Limits", "Probed", "Validators", "refusal"]
 
 FEEDS: Final = "application/atom+xml, application/rss+xml, application/feed+json, application/xml;q=0.9, */*;q=0.5"
 PAGES: Final = "text/html, application/xhtml+xml;q=0.9, */*;q=0.5"
 
 _REDIRECTS: Final = (301, 302, 303, 307, 308)
+_PERMANENT: Final = (301, 308)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +65,24 @@ class Fetched:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Probed:
+    """How an address answers, without what stands there. Header names are in small letters."""
+
+    url: str
+    """The address that answered, after redirects, without a fragment."""
+    status: int
+    """Its answer, whatever it is; never a redirect."""
+    headers: Mapping[str, str]
+    permanent: bool
+    """Whether it was reached by redirects, and all of them are for good (301, 308)."""
+
+    @property
+    def content_type(self) -> str:
+        """The media type in small letters, without parameters; or nothing."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Client:
     """Asks web servers, one address at a time; safe to share between threads.
 
@@ -87,6 +106,19 @@ class Client:
             adapter = guarded_adapter(watch, self.local_hosts)
             try:
                 return self._follow(url, adapter, watch, validators, accept)
+            finally:
+                adapter.close()
+
+    def probe(self, url: str) -> Probed:
+        """How `url` answers: the whole way there and the final headers, none of the body.
+
+        It is asked for as a reader's browser would (GET), because many servers answer other questions wrongly. Each
+        redirect passes the guard (Z-35). Raises `FetchError` only if there is no answer, or none that may be asked for.
+        """
+        with Watch(self.limits) as watch:
+            adapter = guarded_adapter(watch, self.local_hosts)
+            try:
+                return self._answer(url.partition("#")[0], adapter, watch)
             finally:
                 adapter.close()
 
@@ -118,6 +150,19 @@ class Client:
             text = ""
         return Protego.parse(text)
 
+    def _answer(self, url: str, adapter: HTTPAdapter, watch: Watch) -> Probed:
+        permanent: list[bool] = []
+        for _ in range(self.limits.redirects + 1):
+            check_address(url, self.local_hosts)
+            with watch.explaining(url), self._send(url, adapter, watch, None, PAGES) as response:
+                status = response.status_code
+                headers = MappingProxyType({name.lower(): value for name, value in response.headers.items()})
+            if status not in _REDIRECTS:
+                return Probed(url=url, status=status, headers=headers, permanent=bool(permanent) and all(permanent))
+            permanent.append(status in _PERMANENT)
+            url = _next_address(url, headers.get("location", ""))
+        raise FetchError(url, f"sends us on more than {self.limits.redirects} times")
+
     def _follow(
         self, url: str, adapter: HTTPAdapter, watch: Watch, validators: Validators | None, accept: str
     ) -> Fetched:
@@ -131,7 +176,7 @@ class Client:
                 if status == 200:
                     return Fetched(url=url, status=status, headers=headers, body=watch.read(response, url))
                 if status not in _REDIRECTS:
-                    raise _refusal(url, status, headers)
+                    raise refusal(url, status, headers)
             url = _next_address(url, headers.get("location", ""))
         raise FetchError(url, f"sends us on more than {self.limits.redirects} times")
 
@@ -164,7 +209,8 @@ def _next_address(url: str, location: str) -> str:
     return target.partition("#")[0]
 
 
-def _refusal(url: str, status: int, headers: Mapping[str, str]) -> FetchError:
+def refusal(url: str, status: int, headers: Mapping[str, str]) -> FetchError:
+    """What an answer that is no page means, in words."""
     wait = _seconds(headers.get("retry-after", ""))
     later = f", and asks us to wait {wait:.0f} seconds" if wait is not None else ""
     reasons = {

@@ -388,3 +388,34 @@ def robots_reason(client: Client, url: str) -> str | None:
     except FetchError as error:
         return error.reason
     return None
+
+
+# ---------------------------------------------------------------- asking without reading
+
+
+def test_a_probe_tells_the_way_and_the_answer_and_reads_no_page(web: Site) -> None:
+    web.gives("/end", b"x" * 5_000_000, headers={"Content-Type": "Text/HTML; charset=utf-8"})
+    start = web.gives("/start", status=301, headers={"Location": "/end"})
+    probed = client_for(web, size=1000).probe(start + "#part")
+    assert (probed.url, probed.status, probed.permanent) == (web.base + "/end", 200, True)
+    assert probed.content_type == "text/html"
+
+
+@pytest.mark.parametrize("status", [200, 204, 400, 401, 403, 404, 410, 429, 500, 503, 999])
+def test_a_probe_gives_any_answer_as_it_is(web: Site, status: int) -> None:
+    probed = client_for(web).probe(web.gives("/page", status=status))
+    assert (probed.status, probed.permanent) == (status, False)
+
+
+def test_a_probe_knows_a_way_that_is_not_for_good(web: Site) -> None:
+    web.gives("/c", "ok")
+    web.gives("/b", status=302, headers={"Location": "/c"})
+    assert not client_for(web).probe(web.gives("/a", status=301, headers={"Location": "/b"})).permanent
+
+
+def test_z_35_a_probe_passes_the_guard_at_each_step(web: Site) -> None:
+    for number, target in enumerate(("http://10.0.0.1/", "ftp://example.org/", "http://a:b@example.org/")):
+        with pytest.raises(FetchError):
+            client_for(web).probe(web.gives(f"/{number}", status=302, headers={"Location": target}))
+    with pytest.raises(FetchError, match="more than 5 times"):
+        client_for(web).probe(web.gives("/round", status=302, headers={"Location": "/round"}))
