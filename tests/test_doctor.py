@@ -210,6 +210,7 @@ def test_every_library_that_the_package_asks_for_is_looked_at() -> None:
         "pil": "pillow",
         "dateutil": "python-dateutil",
         "markdown_it": "markdown-it-py",
+        "hunspell": "chunspell",
     }
     looked_at = {import_names.get(name.lower(), name.lower().replace("_", "-")) for name in LIBRARIES}
     assert {name.removesuffix("-py") for name in looked_at} == {name.removesuffix("-py") for name in distributions}
