@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from bulletin import door
+from bulletin import colours, door
 from bulletin.door import Complaint, Loc, Rejected
 from bulletin.errors import FileProblems, Place, Problem
 from bulletin.issuefile import Vocabulary
@@ -71,7 +71,7 @@ class Web:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Brand:
-    """How mail and archive look. Colours are six hexadecimal digits after #."""
+    """How mail and archive look. Colours are six hexadecimal digits after #; those of text must stand out enough."""
 
     __pydantic_config__ = STRICT
 
@@ -367,6 +367,8 @@ def _places(text: str, name: str) -> Mapping[Loc, Place]:
 
 
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}\Z")
+_READ_ON = {"ink": ("paper", "surround"), "colour": ("paper",), "accent": ("paper",)}
+"""Each colour that text has, with the colours it stands on: words; headings and links; labels."""
 _ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z0-9-]{1,63}\Z")
 """What every mail server can carry (M-08, M-09)."""
 _LONGEST_ADDRESS = 254
@@ -405,13 +407,7 @@ def _beyond_schema(config: Config) -> Iterator[Complaint]:
     yield from _addresses(config)
     if not _LANGUAGE.match(config.language):
         yield ("language",), f'"{config.language}" is not a language tag.', "For British English write en-GB."
-    for name in ("colour", "accent", "paper", "surround", "ink"):
-        if not _COLOUR.match(getattr(config.brand, name)):
-            yield (
-                ("brand", name),
-                f'"{getattr(config.brand, name)}" is not a colour.',
-                "Write # and six digits, such as #1d3557.",
-            )
+    yield from _brand_colours(config.brand)
     if re.search(r"[;{}<>\"\\]", config.brand.font):
         yield (
             ("brand", "font"),
@@ -420,6 +416,35 @@ def _beyond_schema(config: Config) -> Iterator[Complaint]:
         )
     yield from _ids(config)
     yield from _sources(config)
+
+
+def _brand_colours(brand: Brand) -> Iterator[Complaint]:
+    """Colours that are none, else text colours that are hard to read on what they stand on (WCAG 2.2, 1.4.3)."""
+    broken = [
+        name for name in ("colour", "accent", "paper", "surround", "ink") if not _COLOUR.match(getattr(brand, name))
+    ]
+    for name in broken:
+        hint = "Write # and six digits, such as #1d3557."
+        yield ("brand", name), f'"{getattr(brand, name)}" is not a colour.', hint
+    if broken:
+        return
+    for name, grounds in _READ_ON.items():
+        text, surfaces = getattr(brand, name), [getattr(brand, ground) for ground in grounds]
+        for ground, surface in zip(grounds, surfaces, strict=True):
+            ratio = colours.contrast(text, surface)
+            if ratio < colours.TEXT_CONTRAST:
+                # Cut, not rounded: 4.46 must not read as 4.5.
+                said = f'"{name}" {text} on "{ground}" {surface} has a contrast of {int(ratio * 10) / 10}'
+                yield ("brand", name), f"{said}; text needs {colours.TEXT_CONTRAST}.", _nearest(text, *surfaces)
+                break
+
+
+def _nearest(text: str, *surfaces: str) -> str:
+    """What to write instead of a colour that is hard to read on one of the surfaces."""
+    shade = colours.legible(text, *surfaces)
+    if all(colours.contrast(shade, surface) >= colours.TEXT_CONTRAST for surface in surfaces):
+        return f"The nearest shade that would do is {shade}."
+    return "No shade of it would do: make the colours behind it all light, or all dark."
 
 
 def _is_zone(name: str) -> bool:

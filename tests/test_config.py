@@ -268,3 +268,36 @@ def test_a_language_that_is_no_language_tag_is_refused(tmp_path: Path) -> None:
     """It becomes part of the names of files and stands in a header."""
     found = problems(tmp_path, 'language = "../../en"\n' + GOOD)
     assert "language tag" in found[0].message
+
+
+@pytest.mark.parametrize(
+    ("brand", "said", "hint"),
+    [
+        (
+            'colour = "#ffcc00"',
+            '"colour" #ffcc00 on "paper" #ffffff has a contrast of 1.5; text needs 4.5.',
+            "The nearest shade that would do is #",
+        ),
+        ('accent = "#777777"', '"accent" #777777 on "paper" #ffffff has a contrast of 4.4; text needs 4.5.', "shade"),
+        ('ink = "#aaaaaa"', '"ink" #aaaaaa on "paper" #ffffff has a contrast of 2.3; text needs 4.5.', "shade"),
+        ('surround = "#333333"', '"ink" #1b1f24 on "surround" #333333 has a contrast of 1.3;', "No shade of it"),
+    ],
+)
+def test_x13_a_brand_that_is_hard_to_read_is_refused_with_its_ratio(
+    tmp_path: Path, brand: str, said: str, hint: str
+) -> None:
+    (problem,) = problems(tmp_path, f"{GOOD}\n[brand]\n{brand}\n")
+    assert said in problem.message
+    assert hint in problem.hint
+    assert problem.place.line >= len(GOOD.splitlines()) + 2
+
+
+def test_x13_the_shade_that_is_named_is_then_accepted(tmp_path: Path) -> None:
+    (problem,) = problems(tmp_path, GOOD + '\n[brand]\ncolour = "#ffcc00"\n')
+    shade = problem.hint.rstrip(".").rpartition(" ")[2]
+    assert read(tmp_path, f'{GOOD}\n[brand]\ncolour = "{shade}"\n').brand.colour == shade
+
+
+def test_x13_a_dark_brand_is_welcome_if_its_text_is_light(tmp_path: Path) -> None:
+    text = '[brand]\npaper = "#101010"\nsurround = "#000000"\nink = "#eeeeee"\ncolour = "#9ecbff"\naccent = "#7fd6c2"\n'
+    assert read(tmp_path, f"{GOOD}\n{text}").brand.paper == "#101010"

@@ -7,9 +7,10 @@ import colorsys
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bulletin.colours import TEXT_CONTRAST, contrast
 from bulletin.config import Brand
 from bulletin.render import palette
-from bulletin.render.palette import TEXT_CONTRAST, Palette, contrast
+from bulletin.render.palette import Palette
 
 COLOURS = st.integers(0, 0xFFFFFF).map(lambda number: f"#{number:06x}")
 
