@@ -1,7 +1,7 @@
 """What each mail program makes of each feature of HTML and CSS, as volunteers of caniemail.com tested it (H-23).
 
-The facts are data, `caniemail.json`, with licence and source beside it. `python tests/clientfacts.py FULL.json` makes them
-again from the full data of caniemail.com. Many tests are some years old, so every fact carries its date.
+The facts are data, `caniemail.json`, with licence and source beside it. `python tests/clientfacts.py FULL.json` makes
+them again from the full data of caniemail.com. Many tests are some years old, so every fact carries its date.
 """
 
 from __future__ import annotations
