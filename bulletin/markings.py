@@ -36,7 +36,7 @@ TLP: Final = ("TLP:CLEAR", "TLP:GREEN", "TLP:AMBER", "TLP:AMBER+STRICT", "TLP:RE
 
 _TIER = re.compile(r"(?P<tier>TOP SECRET|SECRET|OFFICIAL)(?P<sensitive>\s*[-‐‑–—/]?\s*SENSITIVE)?(?![^\W_])\s*")
 _TOP = re.compile(r"\b(?:TOP[ -])?SECRET\b")
-_BETWEEN = re.compile(r"\s*(?:\s[-‐‑–—]|[-‐‑–—]\s|[–—]|//|[,;:|])\s*")
+_BETWEEN = re.compile(r"\s*(?:\s[-‐‑–—]|[-‐‑–—]\s|[–—]|//|[,;|]|:(?!\d))\s*")
 _STRAY = "-‐‑–—/,;:|*. "
 
 
