@@ -8,7 +8,8 @@ and the old text stands. Lines end as the file's own lines do.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,7 @@ from ruamel.yaml.nodes import CollectionNode, MappingNode, Node, ScalarNode, Seq
 from bulletin.errors import BulletinError, FileProblems, Place
 from bulletin.issuefile._write import block, mapping_of
 from bulletin.issuefile._yaml import LINE_BREAK, Document, parse
-from bulletin.model import Candidate, Item, Skipped
+from bulletin.model import Candidate, Item, Mend, Skipped
 
 _ONLY_IN_INBOX = ("why", "section", "image", "image_alt")
 
@@ -107,6 +108,37 @@ def skip_candidate(text: str, path: str, url: str, why: str) -> str:
     return page.proved(change)
 
 
+@dataclass(frozen=True, slots=True)
+class Mended:
+    """A text after mending: what was done, each with its line in the old text, and what has to be done by hand."""
+
+    text: str
+    done: tuple[tuple[int, Mend], ...] = ()
+    left: tuple[Mend, ...] = ()
+
+
+def mend(text: str, path: str, mends: Iterable[Mend]) -> Mended:
+    """The text with these changes made in the values they name, and every other byte as it was.
+
+    An address is replaced only where it stands whole. A change that the way the value is written does not allow, such
+    as one across a folded line, is left out and named. A suggestion becomes a comment above the value's key, once.
+    """
+    page = _Page(text, path)
+    grouped: dict[Path, list[Mend]] = {}
+    for wish in dict.fromkeys(mends):
+        grouped.setdefault(wish.loc, []).append(wish)
+    changes = [page.change(loc, wishes) for loc, wishes in grouped.items()]
+    whole = page.with_changes(changes)
+    if whole is None:
+        # One of them does not survive being read again; the others need not suffer.
+        alone = [change if page.with_changes([change]) is not None else change.refused() for change in changes]
+        changes, whole = alone, page.with_changes(alone)
+    if whole is None:
+        return Mended(text, left=tuple(wish for change in changes for wish in change.refused().left))
+    done = sorted((made for change in changes for made in change.done), key=lambda made: made[0])
+    return Mended(whole, tuple(done), tuple(wish for change in changes for wish in change.left))
+
+
 def _as_read(value: Any) -> Any:
     """What reading an emitted value gives back: everything is text."""
     if isinstance(value, dict):
@@ -129,6 +161,21 @@ class _Span:
 
     first: int
     end: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """What becomes of one value: its new data, the source text between two positions, and which mends that does."""
+
+    loc: Path
+    value: Any = None
+    cuts: tuple[tuple[int, int, str], ...] = ()
+    done: tuple[tuple[int, Mend], ...] = ()
+    left: tuple[Mend, ...] = ()
+
+    def refused(self) -> _Change:
+        """The same value, left as it is."""
+        return _Change(self.loc, left=(*(wish for _, wish in self.done), *self.left))
 
 
 class _Page:
@@ -287,6 +334,92 @@ class _Page:
             del self._lines[cut.first : cut.end]
             self._lines[line:line] = new
 
+    def change(self, loc: Path, mends: Sequence[Mend]) -> _Change:
+        """What these mends make of the value at `loc`."""
+        try:
+            node, key_line = self._node(loc)
+            value: Any = self.data
+            for part in loc:
+                value = value[part]
+        except (KeyError, IndexError, TypeError):
+            node, key_line, value = None, 0, None
+        wanted = [wish for wish in mends if not wish.suggestion]
+        notes = [wish for wish in mends if wish.suggestion and f"# {_comment(wish.new)}" not in self._text]
+        cuts = [self._note(loc, wish) for wish in notes]
+        done = [(max(key_line, 0) + 1, wish) for wish in notes]
+        if not isinstance(node, ScalarNode) or not isinstance(value, str):
+            return _Change(loc, cuts=tuple(cuts), done=tuple(done), left=tuple(wanted))
+        first, end = self._source(node, key_line)
+        body = "".join(self._lines)
+        written = body[first:end]
+        as_written = _written_as(node.style, self._break)
+        new, left = value, []
+        for wish in wanted:
+            mended, times = _replaced(new, wish.old, wish.new)
+            rewritten, times_there = _replaced(written, as_written(wish.old), as_written(wish.new))
+            if times and times == times_there:
+                at = max(body.find(as_written(wish.old), first, end), first)
+                done.append((len(LINE_BREAK.findall(body, 0, at)) + 1, wish))
+                new, written = mended, rewritten
+            else:
+                left.append(wish)
+        if written != body[first:end]:
+            cuts.append((first, end, written))
+        return _Change(loc, None if new == value else new, tuple(cuts), tuple(done), tuple(left))
+
+    def _source(self, node: ScalarNode, key_line: int) -> tuple[int, int]:
+        """Where the words of a scalar begin and end in the text; of a block, its lines below the key."""
+        starts = [0]
+        for line in self._lines:
+            starts.append(starts[-1] + len(line))
+        if node.style in {"|", ">"}:
+            column = len(self._lines[key_line]) - len(self._lines[key_line].lstrip(" -"))
+            last = self._last_line(node, key_line, column)
+            return starts[min(node.start_mark.line + 1, len(self._lines))], starts[last + 1]
+        return (
+            starts[node.start_mark.line] + node.start_mark.column,
+            starts[node.end_mark.line] + node.end_mark.column,
+        )
+
+    def _note(self, loc: Path, wish: Mend) -> tuple[int, int, str]:
+        """A comment of its own line above the key of the value, or above what holds it on one line."""
+        line = 0
+        node: Node = self._document.root
+        for part in loc:
+            if isinstance(node, MappingNode):
+                key, value = next(pair for pair in node.value if pair[0].value == part)
+                line = line if node.flow_style else key.start_mark.line
+                node = value
+            else:
+                node = node.value[part]
+        indent = len(self._lines[line]) - len(self._lines[line].lstrip(" "))
+        at = sum(map(len, self._lines[:line]))
+        return at, at, f"{' ' * indent}# {_comment(wish.new)}{self._break}"
+
+    def with_changes(self, changes: Sequence[_Change]) -> str | None:
+        """The new text; None if reading it does not give exactly these changes."""
+        text = "".join(self._lines)
+        for first, end, new in sorted((cut for change in changes for cut in change.cuts), reverse=True):
+            text = text[:first] + new + text[end:]
+        if text == "".join(self._lines):
+            return self._text
+
+        def change_data(data: dict[str, Any]) -> None:
+            for change in changes:
+                if change.value is not None:
+                    holder: Any = data
+                    for part in change.loc[:-1]:
+                        holder = holder[part]
+                    holder[change.loc[-1]] = change.value
+
+        before, self._lines = self._lines, [text]
+        try:
+            return self.proved(change_data)
+        except BulletinError:
+            return None
+        finally:
+            self._lines = before
+
     def _insertion(self, path: Path, at: int | None, lines: Sequence[str]) -> tuple[int, list[str]]:
         node, key_line = self._node(path)
         if isinstance(node, SequenceNode) and node.value and not node.flow_style:
@@ -378,6 +511,34 @@ class _Page:
                 hint="Write its lists with one entry per line, then try again.",
             )
         return text
+
+
+def _comment(words: str) -> str:
+    """Words as they can stand in a comment: one line of printable signs."""
+    return " ".join("".join(sign if sign.isprintable() else " " for sign in words).split())
+
+
+def _written_as(style: str | None, line_break: str) -> Callable[[str], str]:
+    """How words are typed in a value of this style."""
+    escapes: Mapping[str | None, Sequence[tuple[str, str]]] = {
+        "'": (("'", "''"),),
+        '"': (("\\", "\\\\"), ('"', '\\"')),
+    }
+
+    def written(words: str) -> str:
+        for plain, escaped in escapes.get(style, ()):
+            words = words.replace(plain, escaped)
+        return words.replace("\n", line_break)
+
+    return written
+
+
+def _replaced(text: str, old: str, new: str) -> tuple[str, int]:
+    """The text with `old` replaced wherever it stands, and how often; an address only where it stands whole."""
+    pattern = re.escape(old)
+    if re.match(r"(?i)https?://", old):
+        pattern = rf"(?<![\w/=%]){pattern}(?![\w/%&=?#~+@:$*-]|[.,;!]\w)"
+    return re.subn(pattern, lambda match: new, text) if old else (text, 0)
 
 
 def _without_empty(data: dict[str, Any]) -> dict[str, Any]:
