@@ -29,7 +29,7 @@ OLDEST_PYTHON: Final = (3, 11)
 LIBRARIES: Final = (
     *("click", "jinja2", "mjml", "premailer", "feedparser", "requests", "ruamel.yaml", "pydantic", "markdown_it"),
     *("linkify_it", "nh3", "selectolax", "tinycss2", "dateutil", "PIL", "icalendar", "feedgenerator"),
-    *("sqlalchemy", "filelock", "hunspell"),
+    *("sqlalchemy", "filelock", "hunspell", "readability"),
     *("protego", "pebble", "starlette", "uvicorn", "rich", "platformdirs", "cssutils", "urllib3", "idna"),
 )
 """What `pyproject.toml` asks for, by the names they are imported under."""

@@ -79,6 +79,11 @@ def links_in(markdown: str) -> tuple[tuple[str, str], ...]:
     return _parsed(markdown)[1]
 
 
+def is_english(material: Material) -> bool:
+    """Whether rules of English style apply (W-06)."""
+    return material.config.language.lower().partition("-")[0] == "en"
+
+
 def place_within(material: Material, passage: Passage, start: int, words: str) -> Place:
     """Line and column of words that stand at `start` in a passage as typed; of the passage, if they cannot be found."""
     begin = material.file.place_of(*passage.loc)

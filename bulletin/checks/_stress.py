@@ -20,10 +20,15 @@ _LOUD = frozenset(
 
 def shouted(text: str) -> str:
     """The first words in capitals that are meant as stress, or nothing. Abbreviations such as HMICFRS are no stress."""
-    text = _MARKING.sub(" ", text)
+    text = without_markings(text)
     words = _CAPITALS.findall(text)
     loud = [word for word in words if word.replace("'", "") in _LOUD]
     if loud:
         return str(loud[0])
     row = re.search(r"\b[A-Z]{3,}(?:\s+[A-Z']{2,}){2,}\b", text)
     return str(row.group()) if row else ""
+
+
+def without_markings(text: str) -> str:
+    """A text without its protective markings and their handling instructions."""
+    return _MARKING.sub(" ", text)

@@ -96,7 +96,9 @@ class _Doubt:
     @property
     def around(self) -> str:
         """The word with what stands beside it, in quotation marks."""
-        before, after = self.passage.typed[: self.start], self.passage.typed[self.start + len(self.word) :]
+        end_at = self.start + len(self.word)
+        before = self.passage.typed[max(0, self.start - 100) : self.start]
+        after = self.passage.typed[end_at : end_at + 100]
         begin = re.search(r"(?:\S+\s+){0,3}\S*\Z", before)
         end = re.match(r"\S*(?:\s+\S+){0,3}", after)
         whole = f"{begin.group() if begin else ''}{self.word}{end.group() if end else ''}"
