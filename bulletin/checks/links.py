@@ -5,12 +5,56 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import SplitResult, parse_qs, parse_qsl, unquote, urlsplit
 
-from bulletin.checks._reading import clipped, links, links_in, plain_key
+from bulletin.checks._mail import loc_of, mails
+from bulletin.checks._reading import Link, clipped, links, links_in, plain_key
 from bulletin.checks._rule import Found, Material, check
-from bulletin.model import Severity
-from bulletin.selection import canonical, same_story_key
+from bulletin.door import Loc
+from bulletin.model import LinkFact, LinkState, Mend, Severity
+from bulletin.selection import canonical, same_story_key, without_tracking
+
+
+def addresses(material: Material) -> tuple[str, ...]:
+    """The addresses to ask for: where the issue's links lead and, when it is about to leave, its mails' pictures.
+
+    Never asked are addresses with a name or password in them, private hosts, click counters, which would count, and
+    the publication's own pages, which may not be there yet. Of an address with http its https form is asked as well.
+    """
+    own = tuple({material.config.archive_url, material.config.service_url})
+    asked = []
+    for link in links(material):
+        if not link.url.startswith(own) and _may_be_asked(link.url, material):
+            asked += [link.url, _with_https(link.url)]
+    if material.leaving:
+        asked += [src for src, _ in _pictures(material)]
+    return tuple(dict.fromkeys(filter(None, asked)))
+
+
+def _may_be_asked(url: str, material: Material) -> bool:
+    host = _host(url)
+    if not host or "@" in _parts(url).netloc or _is_gateway(url, host):
+        return False
+    return _is_own_host(url, material) or not _is_out_of_reach(host, material)
+
+
+def _with_https(url: str) -> str:
+    parts = _parts(url)
+    return f"https{url[4:]}" if parts.scheme == "http" and ":" not in parts.netloc else ""
+
+
+def _mended(link: Link, new: str, material: Material) -> tuple[Mend, ...]:
+    """The mend that gives a link another address, if its old one stands in the file as it is."""
+    value: Any = material.file.document.data
+    for part in link.loc:
+        value = value[part]
+    if not new or link.url not in str(value) or re.search(r"[\s<>\[\]\"'`]", new):
+        return ()
+    if link.loc[-1] not in {"url", "booking"}:  # brackets would end the link in Markdown
+        new = new.replace("(", "%28").replace(")", "%29")
+    return (Mend(loc=link.loc, old=link.url, new=new),)
+
 
 _VAGUE = frozenset(
     {
@@ -61,8 +105,13 @@ def not_https(material: Material) -> Iterator[Found]:
     """
     for link in links(material):
         if link.url.lower().startswith("http://") and not _is_own_host(link.url, material):
+            secure = material.links.get(_with_https(link.url))
+            works = secure is not None and secure.state is LinkState.WORKS
             yield Found(
-                link.loc, f"the address {clipped(link.url, 80)} is not https.", "Try it with https:// and use that."
+                link.loc,
+                f"the address {clipped(link.url, 80)} is not https.",
+                "It works with https:// as well; use that." if works else "Try it with https:// and use that.",
+                _mended(link, secure.url, material) if works and secure else (),
             )
 
 
@@ -84,6 +133,7 @@ def tracking(material: Material) -> Iterator[Found]:
                 link.loc,
                 f"the address carries tracking: {', '.join(names)}.",
                 "Delete these from the address, and try that it still opens.",
+                _mended(link, without_tracking(link.url), material),
             )
 
 
@@ -120,6 +170,7 @@ def wrapped(material: Material) -> Iterator[Found]:
                 link.loc,
                 f"the address leads through {host}, not to the page itself.",
                 f"Write {clipped(target, 200)}" if target else "Open it and copy the page's address from the browser.",
+                _mended(link, without_tracking(target), material) if target else (),
             )
 
 
@@ -160,12 +211,20 @@ def private_host(material: Material) -> Iterator[Found]:
     """
     for link in links(material):
         host = _host(link.url)
-        if host and _is_private(host) and not _is_own_host(link.url, material):
+        if host and _is_out_of_reach(host, material) and not _is_own_host(link.url, material):
             yield Found(link.loc, f"readers cannot reach {host}.", "Use the address of the published page.")
 
 
 _PRIVATE_ENDS = (".local", ".localhost", ".internal", ".intranet", ".lan", ".corp", ".home", ".home.arpa")
-_TEST_LABELS = frozenset({"staging", "stage", "preprod", "pre-prod", "uat", "dev", "test", "testing", "sandbox"})
+_TEST_LABELS = frozenset(
+    {"staging", "stage", "preprod", "pre-prod", "preview", "uat", "dev", "test", "testing", "sandbox"}
+)
+
+
+def _is_out_of_reach(host: str, material: Material) -> bool:
+    """Whether a host is private by its name, or one of the publication's own test sites."""
+    own = [known.lower().lstrip("*.") for known in material.config.checking.staging_hosts]
+    return _is_private(host) or any(host == known or host.endswith("." + known) for known in own if known)
 
 
 def _is_private(host: str) -> bool:
@@ -278,3 +337,153 @@ def other_host(material: Material) -> Iterator[Found]:
                 f'the link shows "{clipped(link.words)}" and leads to {_host(link.url)}.',
                 "Name the page in words, or correct the address.",
             )
+
+
+@check("LNK10", Severity.MUST_FIX, online=True)
+def dead(material: Material) -> Iterator[Found]:
+    """A link leads to a page that is not there.
+
+    *Why*: the site says so, there is no such site any more, or its certificate has run out. Readers would meet the
+    same, and trust the next link less.
+
+    *Instead of*: an address that answers "404: there is no such page".
+
+    *Write*: the page's new address. Search for its title on the site, or leave the link out.
+    """
+    for link, fact in _answered(material, LinkState.DEAD):
+        yield Found(
+            link.loc,
+            f"{clipped(link.url, 120)} {fact.reason}.",
+            "Look for the page's new address, or take the link out.",
+        )
+
+
+@check("LNK11", Severity.LOOK, online=True)
+def moved(material: Material) -> Iterator[Found]:
+    """A link leads on to another address, for good.
+
+    *Why*: the old address works only as long as somebody keeps it. A page that leads to the site's home page has
+    often been deleted.
+
+    *Instead of*: the address from last year's mail.
+
+    *Write*: the address that the browser shows once the page is open.
+    """
+    for link, fact in _answered(material, LinkState.MOVED):
+        if _is_home(fact):
+            hint = "The page itself may be gone: open it, and look for its new address."
+            yield Found(link.loc, f"{clipped(link.url, 120)} {fact.reason}.", hint)
+        elif fact.leads_to != _with_https(link.url) or not _is_reported_by_lnk02(link, material):
+            yield Found(
+                link.loc,
+                f"{clipped(link.url, 120)} has moved for good.",
+                f"Write {clipped(fact.leads_to, 200)}",
+                _mended(link, fact.leads_to, material),
+            )
+
+
+def _is_home(fact: LinkFact) -> bool:
+    return "home page" in fact.reason
+
+
+def _is_reported_by_lnk02(link: Link, material: Material) -> bool:
+    secure = material.links.get(_with_https(link.url))
+    return secure is not None and secure.state is LinkState.WORKS
+
+
+@check("LNK12", Severity.LOOK, online=True)
+def unchecked(material: Material) -> Iterator[Found]:
+    """The links to a site could not be checked.
+
+    *Why*: many sites let no program in, or were too busy just now. That says nothing of the page.
+
+    *Instead of*: taking silence for a page that works.
+
+    *Write*: nothing, but open the links yourself before sending.
+    """
+    sites: dict[tuple[str, str], list[Link]] = {}
+    for link, fact in _answered(material, LinkState.UNSURE):
+        sites.setdefault((_host(link.url), fact.reason), []).append(link)
+    for (host, reason), found in sites.items():
+        pages = list(dict.fromkeys(link.url for link in found))
+        count = f"{len(pages)} links" if len(pages) > 1 else "a link"
+        yield Found(
+            found[0].loc,
+            f"could not check {count} at {host}, which {reason}.",
+            f"Open {'them' if len(pages) > 1 else 'it'} yourself: {clipped(' '.join(pages), 300)}",
+        )
+
+
+@check("LNK13", Severity.MUST_FIX, online=True)
+def pictures_not_published(material: Material) -> Iterator[Found]:
+    """A picture of the mail is not at its address yet, and the mail is about to leave.
+
+    *Why*: mails show pictures from the archive. What is not published when a reader opens the mail is an empty box.
+
+    *Instead of*: sending first and publishing after.
+
+    *Write*: publish the archive first: `bulletin archive`, and put its folder where readers get it.
+    """
+    if not material.leaving:
+        return
+    for src, loc in _pictures(material):
+        fact = material.links.get(src)
+        missing = fact is not None and fact.state is LinkState.DEAD
+        other = fact is not None and fact.state is LinkState.WORKS and bool(fact.kind) and "image/" not in fact.kind
+        if fact is not None and (missing or other):
+            what = fact.reason if missing else f"is {fact.kind} and no picture"
+            yield Found(
+                loc, f"readers would see no picture: {src} {what}.", "Publish the archive first: bulletin archive"
+            )
+
+
+def _pictures(material: Material) -> Iterator[tuple[str, Loc]]:
+    """The address of each picture in the finished mails, once, with the part of the issue it belongs to."""
+    seen = set()
+    for mail in mails(material):
+        for node in mail.page.elements:
+            src = node.attributes.get("src") or "" if node.tag == "img" else ""
+            if re.match(r"(?i)https?://", src) and src not in seen:
+                seen.add(src)
+                yield src, loc_of(material, mail.page.owner(node))
+
+
+def _answered(material: Material, state: LinkState) -> Iterator[tuple[Link, LinkFact]]:
+    """The links of which this was learnt, each address once."""
+    seen = set()
+    for link in links(material):
+        fact = material.links.get(link.url)
+        if fact is not None and fact.state is state and link.url not in seen:
+            seen.add(link.url)
+            yield link, fact
+
+
+_SECRETS = frozenset(
+    {
+        "password", "passwd", "pwd", "access_token", "auth_token", "authtoken", "api_key", "apikey", "session_id",
+        "sessionid", "jsessionid", "phpsessid", "refresh_token", "id_token", "client_secret",
+    }
+)  # fmt: skip
+
+
+@check("LNK14", Severity.MUST_FIX)
+def secret(material: Material) -> Iterator[Found]:
+    """A link holds somebody's user name, password or session.
+
+    *Why*: whoever gets the mail can use it, and so can everyone the mail is passed on to.
+
+    *Instead of*: `https://name:password@www.example.org/page` or `https://www.example.org/page?access_token=4f2c`.
+
+    *Write*: the page's address without it. Tell whoever it belongs to, so that it can be changed.
+    """
+    for link in links(material):
+        parts = _parts(link.url)
+        names = [name for name in _parameters(link.url) if name.lower() in _SECRETS]
+        session = re.search(r"(?i);(jsessionid|phpsessid|sessionid)=", parts.path)
+        if parts.scheme in {"http", "https"} and "@" in parts.netloc:
+            what = "a user name"
+        elif names or session:
+            what = f'"{names[0] if names else session and session[1]}"'
+        else:
+            continue
+        yield Found(link.loc, f"the address of {_host(link.url)} holds {what}.", "Write it without, and try it again.")
