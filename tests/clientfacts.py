@@ -42,9 +42,7 @@ def feature(entry: Mapping[str, Any], clients: list[str]) -> list[Any]:
         family, platform = client.split(".")
         values.append(newest(entry["stats"].get(family, {}).get(platform, {})).replace(" #", "#"))
     used = {number for value in values for number in value.split("#")[1:]}
-    notes = {
-        number: plain(text) for number, text in (entry.get("notes_by_num") or {}).items() if str(number) in used
-    }
+    notes = {number: plain(text) for number, text in (entry.get("notes_by_num") or {}).items() if str(number) in used}
     year, month, day = str(entry["last_test_date"]).split("-")
     return [entry["title"], entry["category"], f"{year}-{month:0>2}-{day:0>2}", " ".join(values), notes]
 

@@ -126,12 +126,12 @@ _OF_VALUE = {
 
 _NO_PROPERTIES = frozenset(
     _words(
-        "flex-direction flex-wrap nesting comments variables important rgb rgba modern-color intrinsic-size inert-attribute "
-        "left-right-top-bottom sytem-ui linear-gradient radial-gradient conic-gradient block-inline-size grid-template- "
-        "column-layout-properties border-radius-logical"
+        "flex-direction flex-wrap nesting comments variables important rgb rgba modern-color intrinsic-size "
+        "inert-attribute left-right-top-bottom sytem-ui linear-gradient radial-gradient conic-gradient "
+        "block-inline-size column-layout-properties border-radius-logical"
     )
 )
-_NO_PROPERTY_BEGINS = ("at-", "selector-", "unit-", "function-", "pseudo-", "display-")
+_NO_PROPERTY_BEGINS = ("at-", "selector-", "unit-", "function-", "pseudo-", "display-", "border-inline-block")
 """Parts of features' names that are no properties, and properties of which one value was tested only."""
 
 _GROUPS = {
@@ -184,8 +184,8 @@ _OF_ELEMENT = {
 }
 _ATTRIBUTES = frozenset(
     _words(
-        "align aria-describedby aria-hidden aria-label aria-labelledby aria-live background cellpadding cellspacing dir "
-        "height hidden lang popover required role target valign width"
+        "align aria-describedby aria-hidden aria-label aria-labelledby aria-live background cellpadding cellspacing "
+        "dir height hidden lang popover required role target valign width"
     )
 )
 _NO_ELEMENTS = _ATTRIBUTES | {"comments", "doctype", "lists", "semantics", "srcset"}
