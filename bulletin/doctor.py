@@ -27,7 +27,18 @@ from bulletin.publication import DATABASE_VARIABLE, SECRET_VARIABLE, Publication
 
 OLDEST_PYTHON: Final = (3, 11)
 LIBRARIES: Final = (
-    *("click", "jinja2", "mjml", "premailer", "feedparser", "requests", "ruamel.yaml", "pydantic", "markdown_it"),
+    *(
+        "click",
+        "jinja2",
+        "mjml",
+        "premailer",
+        "feedparser",
+        "requests",
+        "ruamel.yaml",
+        "_ruamel_yaml",
+        "pydantic",
+        "markdown_it",
+    ),
     *("linkify_it", "nh3", "selectolax", "tinycss2", "dateutil", "PIL", "icalendar", "feedgenerator"),
     *("sqlalchemy", "filelock", "hunspell", "readability"),
     *("protego", "pebble", "starlette", "uvicorn", "rich", "platformdirs", "cssutils", "urllib3", "idna"),

@@ -211,6 +211,7 @@ def test_every_library_that_the_package_asks_for_is_looked_at() -> None:
         "dateutil": "python-dateutil",
         "markdown_it": "markdown-it-py",
         "hunspell": "chunspell",
+        "_ruamel_yaml": "ruamel.yaml.clib",
     }
     looked_at = {import_names.get(name.lower(), name.lower().replace("_", "-")) for name in LIBRARIES}
     assert {name.removesuffix("-py") for name in looked_at} == {name.removesuffix("-py") for name in distributions}

@@ -7,6 +7,7 @@ import re
 import textwrap
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
@@ -16,6 +17,7 @@ from markdown_it import MarkdownIt
 from bulletin import issuefile
 from bulletin.errors import BulletinError, FileProblems, Problem
 from bulletin.issuefile import Vocabulary, edit
+from bulletin.issuefile._yaml import parse
 from bulletin.model import Candidate, Event, Image, Issue, Item
 
 PATH = "issues/2024-05/issue.yaml"
@@ -440,6 +442,30 @@ def test_no_text_whatever_ends_in_anything_but_problems_or_an_issue(text: str) -
 
 
 # ---------------------------------------------------------------- what is read
+
+
+SNIPPETS = st.sampled_from(
+    [
+        *("title: One\n", "date: 2024-05-30\n", "summary: |\n  Two\n  lines.\n", "welcome: >-\n  Folded\n  words.\n"),
+        *("sections:\n  - id: news\n    items:\n      - id: a\n        topics: [x, 'y']\n", "# a note\n", "\n", "  "),
+        *('"', "'", ":", ": ", "- ", "#", " #", "[", "]", "{", "}", ",", "\n", "|", ">", "@", "`", "=", "<<: ", "~"),
+        *("true", "no", "é", "😀", "\\", "\u00a0", "a:b", "{a: 1, b: c}", "[a:b, c]", "|-\n", ">+\n", "0x1f", "1:20"),
+    ]
+)
+
+
+@given(st.lists(SNIPPETS, max_size=14).map("".join))
+@settings(deadline=None, max_examples=300)
+def test_the_quick_reader_of_yaml_reads_what_the_exact_one_reads(text: str) -> None:
+    assert read_or_refused(text, exact=False) == read_or_refused(text, exact=True)
+
+
+def read_or_refused(text: str, *, exact: bool) -> tuple[Any, ...]:
+    try:
+        document = parse(text, "issue.yaml", exact=exact)
+    except FileProblems as error:
+        return error.problems
+    return document.data, document.places, document.keys
 
 
 def test_values_stay_as_they_were_typed() -> None:

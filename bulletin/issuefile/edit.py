@@ -190,7 +190,7 @@ class _Page:
         # Whatever comes after the last line ends it; a block of text there gains its own line break.
         if body and not LINE_BREAK.search(body[-1]):
             body += self._break
-        self._document: Document = parse(body, path)
+        self._document: Document = parse(body, path, exact=True)
         self.data: dict[str, Any] = self._document.data
         ends = [match.end() for match in LINE_BREAK.finditer(body)]
         self._lines = [body[a:b] for a, b in zip([0, *ends], [*ends, len(body)], strict=True)]
