@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from bulletin.checks._alike import LOOKED_BACK, alike
 from bulletin.checks._reading import clipped, plain_key
 from bulletin.checks._rule import Found, Material, check
-from bulletin.model import Severity
+from bulletin.model import Item, Severity
 from bulletin.selection import same_story_key
 
 
@@ -80,3 +81,109 @@ def same_headline(material: Material) -> Iterator[Found]:
                 "Say what sets them apart.",
             )
         seen.add(key)
+
+
+_TITLE_WORDS = 4
+_SUMMARY_WORDS = 15
+_WELCOME_WORDS = 12
+
+
+@check("DUP04", Severity.LOOK)
+def same_words(material: Material) -> Iterator[Found]:
+    """An item has nearly the headline or summary of another, in this issue or an earlier one.
+
+    *Why*: the same story comes again under another address, or a copied item kept the old one's summary.
+
+    *Instead of*: a new headline above last month's summary.
+
+    *Write*: what is new; or take the item out. A session that is held every month may keep its headline: an event is
+    compared by its summary only.
+    """
+    before = [
+        (f"in the issue {issue.id}", item)
+        for issue in reversed(material.earlier[-LOOKED_BACK:])
+        for item in issue.items
+    ]
+    here: list[tuple[str, Item]] = []
+    for at, item in material.items():
+        for where, other in (*here, *before):
+            key = _shared(item, other, earlier=where != _HERE)
+            if key:
+                yield Found(
+                    (*at, key),
+                    f'"{clipped(item.title)}" has nearly the {_CALLED[key]} of "{clipped(other.title)}" {where}.',
+                    "Say what is new, or take one of them out.",
+                )
+                break
+        here.append((_HERE, item))
+
+
+_HERE = "in this issue"
+_CALLED = {"title": "headline", "summary": "summary"}
+
+
+def _shared(item: Item, other: Item, *, earlier: bool) -> str:
+    """What two items share: "summary", "title" or nothing. Two that lead to one page are another check's matter."""
+    if item.url and other.url and same_story_key(item.url) == same_story_key(other.url):
+        return ""
+    if alike(item.summary, other.summary, fewest=_SUMMARY_WORDS):
+        return "summary"
+    compared = earlier and not (item.event or other.event)
+    return "title" if compared and alike(item.title, other.title, fewest=_TITLE_WORDS) else ""
+
+
+@check("DUP05", Severity.LOOK)
+def same_picture(material: Material) -> Iterator[Found]:
+    """A picture stands twice in this issue, or has the description that one had in an earlier issue.
+
+    *Why*: a picture that readers know makes a new story look old; two items with one picture are hard to tell apart.
+
+    *Instead of*: the same hands on a keyboard for every report.
+
+    *Write*: another picture, or none: an item does not need one.
+    """
+    files: dict[str, str] = {}
+    described = {
+        plain_key(item.image.alt): issue.id
+        for issue in material.earlier[-LOOKED_BACK:]
+        for item in issue.items
+        if item.image and item.image.alt
+    }
+    for at, item in material.items():
+        if not item.image:
+            continue
+        if item.image.file in files:
+            yield Found(
+                (*at, "image", "file"),
+                f'"{clipped(files[item.image.file])}" has this picture too.',
+                "Take another one, or leave it out.",
+            )
+        elif item.image.alt and plain_key(item.image.alt) in described:
+            yield Found(
+                (*at, "image", "alt"),
+                f"a picture in the issue {described[plain_key(item.image.alt)]} has this description too.",
+                "If it is the same picture, take another one; if not, say what this one shows.",
+            )
+        files.setdefault(item.image.file, item.title)
+
+
+@check("DUP06", Severity.LOOK)
+def same_welcome(material: Material) -> Iterator[Found]:
+    """The welcome is nearly that of an earlier issue.
+
+    *Why*: an issue is often made from the last one. The month and numbers do not count here, so "Welcome to the May
+    issue" above last month's words is found.
+
+    *Instead of*: the old welcome with a new month.
+
+    *Write*: two or three sentences on what matters in this issue, or no welcome at all.
+    """
+    welcome = material.issue.welcome or ""
+    for issue in reversed(material.earlier[-LOOKED_BACK:]):
+        if alike(welcome, issue.welcome or "", fewest=_WELCOME_WORDS):
+            yield Found(
+                ("welcome",),
+                f'the welcome is nearly that of the issue {issue.id}: "{clipped(welcome)}".',
+                "Say what matters in this issue, or leave it out.",
+            )
+            break

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import unicodedata
 from collections.abc import Iterator
 
+from bulletin.checks._alike import LOOKED_BACK, alike
 from bulletin.checks._months import MONTH, YEAR, issue_month, month_name, month_number
 from bulletin.checks._reading import clipped, passages, plain_key
 from bulletin.checks._rule import Found, Material, check
@@ -184,6 +186,106 @@ def shouting(material: Material) -> Iterator[Found]:
             )
 
 
+@check("SUB05", Severity.LOOK)
+def repeated_line(material: Material) -> Iterator[Found]:
+    """The subject or preheader is that of an earlier issue, or nearly so.
+
+    *Why*: an issue is often made from the last one, and readers take a line they know for a mail they have read. The
+    month and numbers do not count: "Stalking guidance: March" and "Stalking guidance: May" are the same line.
+
+    *Instead of*: last month's subject with this month's name.
+
+    *Write*: what is new in this issue.
+    """
+    issue = material.issue
+    for key, name in (("subject", "the subject"), ("preheader", "the preheader")):
+        text = getattr(issue, key)
+        for before in reversed(material.earlier[-LOOKED_BACK:]):
+            line = getattr(before, key)
+            same = plain_key(text) and plain_key(text) == plain_key(line)
+            if same or alike(text, line, fewest=_FEWEST_WORDS):
+                how = "is that of" if same else "is nearly that of"
+                yield Found(
+                    (key,), f'{name} {how} the issue {before.id}: "{clipped(line)}".', "Say what is new in this one."
+                )
+                break
+
+
+_FEWEST_WORDS = 4
+
+
+@check("SUB06", Severity.MUST_FIX)
+def pretended_answer(material: Material) -> Iterator[Found]:
+    """The subject begins like an answer, a copy or a draft: "Re:", "Fwd:", "Copy of", "[Draft]".
+
+    *Why*: "Re:" on a mail that answers nothing is a trick of spam, and filters know it. "Draft" and "Test" were
+    forgotten there.
+
+    *Instead of*: "Fwd: Test: New guidance on stalking".
+
+    *Write*: "New guidance on stalking".
+    """
+    for key, name in (("title", "the title"), ("subject", "the subject")):
+        match = _PRETENDED.match(getattr(material.issue, key))
+        if match:
+            yield Found((key,), f'{name} begins with "{match.group().strip()}".', "Delete it.")
+
+
+_PRETENDED = re.compile(
+    r"\s*(?:(?:re|fwd?|aw|wg|tr|test|draft|copy|proof)\s*(?:\[\d+\])?\s*:|copy of\b|"
+    r"[\[(](?:draft|test|external|copy|proof|ext|spam)[\])])",
+    re.IGNORECASE,
+)
+
+
+@check("SUB07", Severity.LOOK)
+def emoji(material: Material) -> Iterator[Found]:
+    """The title, subject or preheader holds an emoji or a symbol.
+
+    *Why*: screen readers read its name aloud, "police car light", older mail programs show an empty box, and filters
+    count it as advertising.
+
+    *Instead of*: "🚨 New guidance on stalking ➡ read now".
+
+    *Write*: "New guidance on stalking".
+    """
+    for key, name in (("title", "the title"), ("subject", "the subject"), ("preheader", "the preheader")):
+        signs = [sign for sign in getattr(material.issue, key) if _is_emoji(sign)]
+        if signs:
+            called = unicodedata.name(signs[0], "a symbol").lower()
+            yield Found((key,), f'{name} holds "{signs[0]}" ({called}).', "Delete it, or say it in words.")
+
+
+def _is_emoji(sign: str) -> bool:
+    return unicodedata.category(sign) == "So" and sign not in "©®℠™°№"
+
+
+@check("SUB08", Severity.LOOK)
+def advertising(material: Material) -> Iterator[Found]:
+    """The title, subject or preheader has the words of advertising: "act now", "last chance", "£££", "100% free".
+
+    *Why*: spam filters count such words, and an officer who is taught to distrust them deletes the mail.
+
+    *Instead of*: "Last chance! Book your FREE place now £££".
+
+    *Write*: "Stalking session on 12 June: places left".
+    """
+    for key, name in (("title", "the title"), ("subject", "the subject"), ("preheader", "the preheader")):
+        match = _SALES.search(getattr(material.issue, key))
+        if match:
+            yield Found((key,), f'{name} says "{clipped(match.group())}", as advertising does.', "Say it plainly.")
+
+
+_SALES = re.compile(
+    r"[£$€]{2,}|%\s?(?:free|off)\b|\b(?:act|buy|book|order|call|click|apply|register|sign up) (?:right )?now\b"
+    r"|\b(?:last|final|only) chance\b|\bdon['’]?t (?:miss|delay|wait|ignore)\b|\bdo not (?:miss out|delay)\b"
+    r"|\b(?:limited|one)[ -]time\b|\bwhile (?:stocks|places) last\b|\bhurry\b|\bexclusive offer\b|\bspecial offer\b"
+    r"|\b(?:you (?:have|['’]ve) )?won\b(?= [£$€])|\bcash prize\b|\bmust[- ]read\b|\byou won['’]?t believe\b"
+    r"|\brisk[- ]free\b|\bno obligation\b|\bact fast\b|\bonce in a lifetime\b|\bunmissable\b",
+    re.IGNORECASE,
+)
+
+
 @check("PRE01", Severity.LOOK)
 def preheader(material: Material) -> Iterator[Found]:
     """The preheader is missing, shorter than 40 or longer than 130 characters, or repeats the subject (H-16).
@@ -198,7 +300,10 @@ def preheader(material: Material) -> Iterator[Found]:
     at = ("preheader",)
     if not text:
         yield Found(at, "there is no preheader.", "Say in 40 to 130 characters what else is in the issue.")
-    elif plain_key(text) in {plain_key(subject), plain_key(material.issue.title)}:
+    elif any(
+        plain_key(text) == plain_key(line) or alike(text, line, fewest=_FEWEST_WORDS)
+        for line in (subject, material.issue.title)
+    ):
         yield Found(at, "the preheader repeats the subject or title.", "Say what else is in the issue.")
     elif len(text) < 40:
         yield Found(at, f"the preheader has only {len(text)} characters.", "Add what else is in the issue, up to 130.")
