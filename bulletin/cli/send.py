@@ -44,6 +44,9 @@ def send(
         output.say(f"\n{plural(len(prepared.checked.must_fix), 'finding', 'findings')} to fix first. Nothing was sent.")
         ctx.exit(1)
     _show_plan(home, prepared)
+    if prepared.really_sends and prepared.to_go and prepared.to_go == len(prepared.plan.recipients):
+        # Once the first copies have left, a link that died meanwhile is no reason to keep the rest from their readers.
+        _ask_for_links(ctx, home, prepared)
     if dry_run:
         output.say("\nThis was a dry run. Nothing was sent.")
         return
@@ -67,6 +70,21 @@ def send(
     if not prepared.really_sends:
         output.say(f"Nothing left this machine. The messages are in {home.shown(home.outbox_dir / name)}")
     ctx.exit(_code(report))
+
+
+def _ask_for_links(ctx: click.Context, home: Publication, prepared: Prepared) -> None:
+    """Ends the command if a link or picture is not there. Says so if nobody could be asked."""
+    from bulletin import flow
+    from bulletin.cli.check import asking, show_findings
+
+    with asking() as progress:
+        checked = flow.check_before_leaving(home, prepared.checked, progress)
+    if checked.links is not None and checked.links.offline:
+        output.warn("No site could be reached: nobody knows whether the links and pictures of this mail are there.")
+    if checked.must_fix:
+        show_findings(checked.must_fix)
+        output.say(f"\n{plural(len(checked.must_fix), 'finding', 'findings')} to fix first. Nothing was sent.")
+        ctx.exit(1)
 
 
 def _send_test(home: Publication, issue: str, address: str) -> int:
