@@ -107,7 +107,7 @@ def test_m18_another_process_renders_the_same_bytes() -> None:
 
 
 def test_g01_the_may_issue_is_far_from_being_clipped() -> None:
-    assert len(rendered(may()).html.encode()) < 64_000
+    assert len(rendered(may()).html.encode()) < 72_000
 
 
 def test_g02_styles_are_in_the_head_and_small() -> None:
@@ -141,7 +141,7 @@ def test_h06_x10_pictures_have_address_width_and_alternative_text() -> None:
     assert len(pictures) >= 4
     for picture in pictures:
         assert picture.get("src").startswith("https://bulletin.example.org/2024-05/images/")
-        assert picture.get("width") == "536"
+        assert picture.get("width") in ("198", "536", "600")  # beside the words, above them, from edge to edge
         assert picture.get("alt")
 
 

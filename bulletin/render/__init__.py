@@ -13,7 +13,7 @@ from pathlib import Path
 from bulletin.config import Config
 from bulletin.errors import BulletinError, Place
 from bulletin.model import Edition, RenderedEdition
-from bulletin.render import inline, mjml, theme
+from bulletin.render import inline, mjml, theme, wording
 from bulletin.render.personal import fill, longest_personal, markers, sample_personal
 
 __all__ = ["fill", "longest_personal", "render", "sample_personal"]
@@ -34,7 +34,7 @@ def render(edition: Edition, config: Config, *, template_dirs: tuple[Path, ...],
     """
     _refuse_unprintable(edition)
     personal = markers(edition, secret)
-    values = theme.context(edition, config, personal)
+    values = theme.context(wording.set_apart(edition), config, personal)
     html = _html(values, template_dirs)
     text = theme.run(template_dirs, TEXT_TEMPLATE, values, escape=False).strip("\n") + "\n"
     for template, part in ((HTML_TEMPLATE, html), (TEXT_TEMPLATE, text)):

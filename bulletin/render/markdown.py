@@ -77,6 +77,24 @@ def _plain(text: str) -> list[list[str]] | None:
     return [lines for lines in paragraphs if lines]
 
 
+_SENTENCE_END = re.compile(r"(?<=[a-zà-ž0-9)%’”'\"]{3})[.!?][’”'\")]*\s+(?=[A-ZÀ-Ž0-9‘“'\"(£])")
+_SHORTEST_GIST = 30
+
+
+@lru_cache(maxsize=512)
+def gist(text: str) -> str:
+    """The first sentence of a summary, for where there is room for one line.
+
+    A summary with links, lists or other marks comes back whole, so that no link is lost.
+    """
+    plain = _plain(text)
+    if not plain:
+        return text
+    words = " ".join(plain[0])
+    end = next((found for found in _SENTENCE_END.finditer(words) if found.end() > _SHORTEST_GIST), None)
+    return words[: end.end()].rstrip() if end else words
+
+
 def _parsed_text(text: str, width: int) -> str:
     lines = "\n".join(_blocks(_parser().parse(text), width))
     return re.sub(r"\n{3,}", "\n\n", re.sub(r"^[> ]+\n(?=\n)", "", lines, flags=re.MULTILINE)).strip("\n")

@@ -2,7 +2,7 @@
 
 A theme is a folder `templates/mail` with `issue.mjml`, `issue.txt` and what they include. A publication's own files
 come before the starter's, one by one. Templates see `edition`, `config`, `brand`, `masthead`, `light`, `dark`,
-`personal` and `direction`, and the filters below.
+`tlp_colours`, `personal` and `direction`, and the filters below.
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ def context(edition: Edition, config: settings.Config, personal: Mapping[str, st
         "masthead": config.brand.masthead or config.name,
         "light": palette.light(config.brand),
         "dark": palette.dark(config.brand),
+        "tlp_colours": palette.TLP,
         "personal": dict(personal),
         "direction": "rtl" if edition.language.split("-")[0].lower() in _RIGHT_TO_LEFT else "ltr",
     }
@@ -91,7 +92,9 @@ def _environment(template_dirs: tuple[Path, ...], escape: bool) -> Environment:
     environment.filters |= {
         "clock": wording.clock,
         "day": wording.day,
+        "gist": markdown.gist,
         "html": markdown.to_html,
+        "month": wording.month,
         "plain": markdown.to_text,
         "weekday": wording.weekday,
         "when": wording.when,

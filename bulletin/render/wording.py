@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
+from dataclasses import replace
 
 from bulletin.model import Edition, EditionEvent, EditionItem
 
@@ -10,12 +12,19 @@ _MONTHS = (
     "January", "February", "March", "April", "May", "June",
     "July", "August", "September", "October", "November", "December",
 )  # fmt: skip
+_SHORT_MONTH = 5
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
 def day(date: dt.date) -> str:
     """A date: 8 May 2024. Does not depend on the machine's locale."""
     return f"{date.day} {_MONTHS[date.month - 1]} {date.year}"
+
+
+def month(date: dt.date) -> str:
+    """A month where there is little room: Sept, as GOV.UK's style has it; the four and five letter ones stay whole."""
+    name = _MONTHS[date.month - 1]
+    return name if len(name) <= _SHORT_MONTH else {"September": "Sept"}.get(name, name[:3])
 
 
 def weekday(date: dt.date) -> str:
@@ -77,6 +86,44 @@ def occasion(item: EditionItem, edition: Edition) -> str:
     if day_only not in {name for name, _ in others}:
         return day_only
     return with_time if with_time not in {name for _, name in others} else f"“{item.title}”"
+
+
+_TURNS = re.compile("[\u0590-\u08ff\u200f\u202a-\u202e\u2066-\u2069\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff]")
+"""Letters that are read from right to left, and signs that turn the direction."""
+_ISOLATE, _END_ISOLATE = "\u2068", "\u2069"
+
+
+def apart(words: str) -> str:
+    """Words in a script of the other direction, set apart so that what stands beside them keeps its order (UAX 9).
+
+    Hebrew in front of a date would otherwise draw the date's figures to its other side. Other words stay as they are.
+    """
+    return f"{_ISOLATE}{words}{_END_ISOLATE}" if _TURNS.search(words) else words
+
+
+def set_apart(edition: Edition) -> Edition:
+    """The edition with each value that shares a line with others kept to itself; see `apart`."""
+    sections = tuple(
+        replace(section, title=apart(section.title), items=tuple(_set_apart(item) for item in section.items))
+        for section in edition.sections
+    )
+    return replace(
+        edition, audience_title=apart(edition.audience_title), signed=apart(edition.signed), sections=sections
+    )
+
+
+def _set_apart(item: EditionItem) -> EditionItem:
+    event = item.event
+    if event and event.place:
+        event = replace(event, place=apart(event.place))
+    return replace(
+        item,
+        title=apart(item.title),
+        link=item.link and apart(item.link),
+        source=item.source and apart(item.source),
+        topics=tuple(apart(topic) for topic in item.topics),
+        event=event,
+    )
 
 
 def _names(event: EditionEvent) -> tuple[str, str]:
