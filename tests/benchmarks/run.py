@@ -92,6 +92,8 @@ def measure(folder: Path) -> list[Result]:
     checks = [cpu_seconds([bulletin, "check", ISSUE, "--offline"], may_find=True) for _ in range(PAIRS)]
     bare = statistics.median(cpu_seconds([bulletin, "--help"]) for _ in range(PAIRS))
     whole = [seconds([bulletin, "check", ISSUE, "--offline"], may_find=True) for _ in range(PAIRS)]
+    asked = [link_seconds() for _ in range(DEMOS)]
+    spread, single = [took for took, _ in asked], [took for _, took in asked]
     demo = [seconds([bulletin, "demo", str(folder / f"demo-{number}")]) for number in range(DEMOS)]
     return [
         Result("bulletin --help", start[0], 'python -c "import click"', start[1], 2.5),
@@ -99,6 +101,8 @@ def measure(folder: Path) -> list[Result]:
         Result(f"bulletin check {ISSUE} --offline, CPU beyond --help", [took - bare for took in checks], "", [], 1.5),
         Result(f"bulletin check {ISSUE} --offline: render and all checks", whole, "", [], 2.0),
         Result("bulletin demo", demo, "", [], 30),
+        Result("200 links at 50 sites that take 0.3 s to answer", spread, "", [], 1.3 * 0.3 + 1),
+        Result("200 links at one such site, six at a time", single, "", [], 200 / 6 * 0.3 + 2),
     ]
 
 
@@ -133,6 +137,13 @@ def cpu_seconds(command: list[str], *, may_find: bool = False) -> float:
     seconds(command, may_find=may_find)
     after = os.times()
     return after.children_user + after.children_system - before.children_user - before.children_system
+
+
+def link_seconds() -> tuple[float, float]:
+    """Wall time of asking for many links: at many sites, and at a single one."""
+    done = subprocess.run([str(PYTHON), str(HERE / "links.py")], stdout=subprocess.PIPE, text=True, check=True)
+    spread, single = done.stdout.split()
+    return float(spread), float(single)
 
 
 def spam(folder: Path) -> list[tuple[float, str]]:
