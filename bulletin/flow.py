@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from bulletin import __version__
 from bulletin.editions import audiences_of, issue_url, make_edition
-from bulletin.errors import BulletinError, LeakError
+from bulletin.errors import BulletinError, LeakError, Problem
 from bulletin.markings import refuse_before_embargo
 from bulletin.model import Candidate, Finding, Image, Issue, Item, Mend, RenderedEdition, Severity
 from bulletin.publication import Publication, open_publication, write_atomically
@@ -320,6 +320,7 @@ def _judge(
     from bulletin import checks, linkcheck
     from bulletin.checks.links import addresses
 
+    words, breaks = _faults_of_templates(home)
     material = checks.Material(
         file=file,
         config=home.config,
@@ -329,12 +330,26 @@ def _judge(
         rendered=rendered,
         words=home.own_words(),
         leaving=leaving,
+        theme=words,
+        theme_breaks=breaks,
     )
     client = replace(client_for(home), limits=linkcheck.LIMITS)
     cache = home.cache_dir / "links.json"
     links = linkcheck.ask(addresses(material), client, cache, now(), online=online, on_progress=on_progress)
     material = replace(material, links=links.facts, online=online and not links.offline)
     return Checked(file, checks.run(material), rendered, links=links)
+
+
+def _faults_of_templates(home: Publication) -> tuple[tuple[Problem, ...], tuple[Problem, ...]]:
+    """What is wrong in the words of the publication's own templates, and what breaks them; of the starter's, nothing.
+
+    The starter's templates were looked at when they were made.
+    """
+    if len(home.template_dirs) == 1:
+        return (), ()
+    from bulletin.render import lint, worst
+
+    return lint.lint(home.template_dirs), worst.try_out(home.template_dirs, home.config)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,8 @@
 A check's cases stand in `data/checks/CODE.yaml`. Each case is merged over the clean issue of `_base.yaml`: `issue`
 over the issue, `item` over its first item, `other` over the second, `settings` over the settings. `earlier` holds
 fragments for earlier issues, `pictures` facts of picture files, `html` the rendered mail or the number of its bytes
-and `text` its plain text, `links` what asking for an address told, `words` the publication's own words, `theme`
-problems of templates, `leaving` that the mail is about to be sent.
+and `text` its plain text, `links` what asking for an address told, `words` the publication's own words, `theme` and
+`theme_breaks` problems of templates, `leaving` that the mail is about to be sent.
 
 A case that must fail names an excerpt of the message (`says`) and the path of the place (`at`), or the `place` itself
 if that is not in the issue file; how many findings there are if there is not just one (`times`); and what
@@ -18,7 +18,7 @@ import datetime as dt
 import inspect
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -75,10 +75,14 @@ def material(case: Mapping[str, Any]) -> checks.Material:
         online="links" in case,
         leaving=bool(case.get("leaving")),
         words=frozenset(case.get("words", ())),
-        theme=tuple(
-            Problem(Place(problem["path"], problem["line"], 1), problem["message"], "Mend it.")
-            for problem in case.get("theme", ())
-        ),
+        theme=problems_of(case.get("theme", ())),
+        theme_breaks=problems_of(case.get("theme_breaks", ())),
+    )
+
+
+def problems_of(listed: Iterable[Mapping[str, Any]]) -> tuple[Problem, ...]:
+    return tuple(
+        Problem(Place(problem["path"], problem["line"], 1), problem["message"], "Mend it.") for problem in listed
     )
 
 
@@ -142,7 +146,7 @@ def test_a_slip_is_found_at_its_place_with_what_to_do(code: str, case: dict[str,
     else:
         path = tuple(int(part) if part.isdigit() else part for part in case["at"].split(".") if part)
         assert first.place == looked_at.file.place_of(*path)
-    assert first.place.line > 0
+    assert first.place.line > 0 or "place" in case
     assert first.message.endswith((".", '"')), first.message
     assert first.hint
     if "mended" in case:

@@ -40,7 +40,9 @@ class Material:
     words: frozenset[str] = frozenset()
     """The publication's own words, spelt as meant."""
     theme: tuple[Problem, ...] = ()
-    """What is wrong with the templates, each at its place in one of them."""
+    """What is wrong with the words of the publication's own templates, each at its place in one of them."""
+    theme_breaks: tuple[Problem, ...] = ()
+    """What goes wrong when these templates are tried out with made-up issues at their worst."""
 
     @property
     def issue(self) -> Issue:
