@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterator
 
 from bulletin.checks._months import DAYS, MONTH, MONTHS, YEAR, month_number
-from bulletin.checks._reading import clipped, passages
+from bulletin.checks._reading import Passage, clipped, item_passages, passages
 from bulletin.checks._rule import Found, Material, check
-from bulletin.model import Severity
+from bulletin.model import Event, Severity
 
 
 def _said(day: dt.date) -> str:
@@ -130,6 +130,201 @@ def wrong_weekday(material: Material) -> Iterator[Found]:
             if not any(DAYS[day.weekday()] == match[1] for day in days):
                 really = f"{_said(days[0])} is a {DAYS[days[0].weekday()]}" if days else "there is no such day"
                 yield Found(passage.loc, f'{passage.name} says "{match.group()}", but {really}.', "Check the date.")
+
+
+@check("DAT06", Severity.MUST_FIX)
+def no_such_day(material: Material) -> Iterator[Found]:
+    """A text names a day that no calendar has.
+
+    *Why*: one of the figures is wrong, and a reader who notices has to ask which.
+
+    *Instead of*: "by 31 June", "29 February 2023".
+
+    *Write*: "by 30 June", "28 February 2023". A date with its weekday is looked at by DAT05.
+    """
+    for passage in passages(material):
+        with_weekday = {match.start(2) for match in _WEEKDAY_DATE.finditer(passage.words)}
+        for match in _DATE.finditer(passage.words):
+            day, month = int(match[1]), month_number(match[2])
+            years = [int(match[3])] if match[3] else range(material.issue.date.year - 2, material.issue.date.year + 3)
+            if match.start() not in with_weekday and not any(_day(year, month, day) for year in years):
+                yield Found(
+                    passage.loc, f'{passage.name} says "{match.group()}", but there is no such day.', "Check the date."
+                )
+
+
+@check("DAT09", Severity.LOOK)
+def two_days(material: Material) -> Iterator[Found]:
+    """The words of an item name another day or time than its `event` or `expires`.
+
+    *Why*: readers see both, and do not know which to believe. It happens when one of the two is moved.
+
+    *Instead of*: "Comment by 17 July 2024" with `expires: 2024-07-10`.
+
+    *Write*: the same day and time in both.
+    """
+    for at, item in material.items():
+        told = [passage for passage in item_passages(at, item) if passage.loc[-1] in {"title", "summary"}]
+        if item.event:
+            yield from _another_day(told, item.event, material.issue.date)
+            yield from _another_time(told, item.event)
+        elif item.expires:
+            deadlines = [(passage, *found) for passage in told for found in _deadlines(passage, material.issue.date)]
+            if deadlines and all(day != item.expires for _, _, day in deadlines):
+                passage, words, _ = deadlines[0]
+                yield Found(
+                    passage.loc,
+                    f'{passage.name} says "{clipped(words)}", but expires says {_said(item.expires)}.',
+                    "Correct one of the two.",
+                )
+
+
+def _another_day(told: list[Passage], event: Event, issued: dt.date) -> Iterator[Found]:
+    """The first day to come that a text names, if none of those named is a day of the event. Deadlines are others."""
+    named = [
+        (passage, match.group(), day)
+        for passage in told
+        for match in _DATE.finditer(passage.words)
+        if (day := _nearest(match, issued)) and day >= issued
+        if all(day != deadline for _, deadline in _deadlines(passage, issued))
+    ]
+    first, last = event.starts.date(), (event.ends or event.starts).date()
+    if named and not any(first <= day <= last for _, _, day in named):
+        passage, words, _ = named[0]
+        yield Found(
+            passage.loc,
+            f'{passage.name} says "{words}", but the event is on {_said(first)}.',
+            "Correct one of the two.",
+        )
+
+
+def _another_time(told: list[Passage], event: Event) -> Iterator[Found]:
+    """The first time at which a text says that something starts, if the event starts at none of those named."""
+    named = [(passage, match) for passage in told for match in _STARTS.finditer(passage.words)]
+    if event.starts.time() != dt.time() and named and all(_time(match) != event.starts.time() for _, match in named):
+        passage, match = named[0]
+        yield Found(
+            passage.loc,
+            f'{passage.name} says "{match.group()}", but the event starts at {event.starts:%H:%M}.',
+            "Correct one of the two.",
+        )
+
+
+@check("DAT10", Severity.LOOK)
+def past_deadline(material: Material) -> Iterator[Found]:
+    """A text asks readers to do something by a day before the issue goes out.
+
+    *Why*: they can no longer do it, and the words have no `expires` that would have told.
+
+    *Instead of*: "Send your views by 3 May 2024" in the issue of 30 May.
+
+    *Write*: the new day, or what came of it.
+    """
+    for passage in passages(material):
+        if passage.item and passage.item.expires and passage.item.expires < material.issue.date:
+            continue  # said already
+        for words, day in _deadlines(passage, material.issue.date):
+            if day < material.issue.date:
+                yield Found(
+                    passage.loc,
+                    f'{passage.name} says "{clipped(words)}", which is before this issue goes out on '
+                    f"{_said(material.issue.date)}.",
+                    "Take it out, or correct the date.",
+                )
+
+
+@check("DAT11", Severity.LOOK)
+def unrecorded_deadline(material: Material) -> Iterator[Found]:
+    """An item's words name a closing date, and the item has no `expires`.
+
+    *Why*: with `expires` the mail shows the closing date in its own place with the year, and the checks see to it that
+    the item does not go out too late.
+
+    *Instead of*: "Send your views by 17 July" alone.
+
+    *Write*: the same words, and `expires: 2024-07-17` for the item.
+    """
+    for at, item in material.items():
+        if item.expires or item.event:
+            continue
+        for passage in item_passages(at, item):
+            for words, day in _deadlines(passage, material.issue.date):
+                if day >= material.issue.date:
+                    yield Found(
+                        passage.loc,
+                        f'{passage.name} says "{clipped(words)}", and the item has no expires.',
+                        f"Add expires: {day.isoformat()}",
+                    )
+
+
+@check("DAT12", Severity.LOOK)
+def no_year(material: Material) -> Iterator[Found]:
+    """An item names a weekday and a date without the year.
+
+    *Why*: the archive keeps the issue for years, and a search engine shows the words without it.
+
+    *Instead of*: "The session is on Wednesday 12 June."
+
+    *Write*: "The session is on Wednesday 12 June 2024." Where `event` or `expires` gives the day, the mail shows the
+    year there.
+    """
+    for at, item in material.items():
+        if item.expires or item.event:
+            continue
+        for passage in item_passages(at, item):
+            match = _WEEKDAY_DATE.search(passage.words)
+            if match and not match[4] and not _deadlines(passage, material.issue.date):
+                year = next(iter(_meant(int(match[2]), month_number(match[3]), None, material.issue.date)), None)
+                yield Found(
+                    passage.loc,
+                    f'{passage.name} says "{match.group()}" without a year.',
+                    f"Add the year: {match.group()} {year.year}." if year else "Add the year.",
+                )
+
+
+_DATE = re.compile(rf"(?<![\w.,/:–-])([0-3]?\d)(?:st|nd|rd|th)?\s+(?:of\s+)?({MONTH})(?:,?\s+({YEAR}))?")
+_DEADLINE = re.compile(
+    r"\b(?:(?i:apply|applications|respond|responses|reply|replies|register|book|send|submit|submissions|comments?|"
+    r"nominate|nominations|views|tell us|sign up|have your say)\b[^.\n]{0,60}?\b(?i:by|until|till|before|no later than)"
+    r"|(?i:closes|closing(?: dates?)?|deadlines?)\b[^.\n]{0,40}?(?:\b(?i:on|by|is|at)|:))"
+    rf"\s+(?:[^.\n]{{0,20}}\bon\s+)?(?:the end of\s+)?(?:(?:{'|'.join(DAYS)}),?\s+)?(?P<date>{_DATE.pattern})"
+)
+_STARTS = re.compile(
+    r"\b(?:from|at|starts|starting)\s+(?:(\d{1,2})(?:[:.](\d\d))?\s*([ap])\.?m\b|(midday|noon|12 noon)\b)",
+    re.IGNORECASE,
+)
+
+
+def _time(match: re.Match[str]) -> dt.time | None:
+    """The time that words such as "from 2:30pm" name."""
+    if match[4]:
+        return dt.time(12)
+    hour, minute = int(match[1]), int(match[2] or 0)
+    if not 1 <= hour <= 12 or minute > 59:
+        return None
+    return dt.time(hour % 12 + (12 if match[3].lower() == "p" else 0), minute)
+
+
+def _deadlines(passage: Passage, issued: dt.date) -> list[tuple[str, dt.date]]:
+    """The days by which a text asks readers to do something, with its words."""
+    found = []
+    for match in _DEADLINE.finditer(passage.words):
+        date = _DATE.fullmatch(match["date"])
+        day = _nearest(date, issued) if date else None
+        if day:
+            found.append((match.group(), day))
+    return found
+
+
+_TWO_MONTHS = 62
+
+
+def _nearest(match: re.Match[str], issued: dt.date) -> dt.date | None:
+    """The day of a date in a text; without a year, one of the last two months or the next to come."""
+    days = _meant(int(match[1]), month_number(match[2]), match[3], issued)
+    if not match[3]:
+        days = [day for day in days if (issued - day).days <= _TWO_MONTHS]
+    return min(days, key=lambda day: abs(day - issued), default=None)
 
 
 def _meant(day: int, month: int, year: str | None, issued: dt.date) -> list[dt.date]:

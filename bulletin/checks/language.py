@@ -52,7 +52,6 @@ SLIPS: tuple[tuple[str, str], ...] = (
     (r"\bpublically\b", "publicly"),
     (r"\bgoverment\b", "government"),
     (r"\b(?:the the|of of|and and|to to|is is|in in|a a)\b", "the word once"),
-    (r"\b(?:31(?:st)?) (?:April|June|September|November)\b|\b(?:30(?:th)?|31(?:st)?) February\b", "a day that exists"),
 )
 """Slips seen in bulletins like this one, each as a pattern with what was meant."""
 
