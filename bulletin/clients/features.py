@@ -431,7 +431,7 @@ def _of_declaration(
         # What a property lacks is not made good by an earlier value of the same property, except for pictures (H-08).
         holds = stands_in if slug in {"css-background-image", "css-display-flex", "css-display-grid"} else optional
         yield Use(slug, what, node, rule, holds, name, value)
-    if not name.startswith("mso-"):
+    if not name.startswith(("mso-", "-")):  # those are for one program, which knows them
         for slug in slugs_of_value(name, value):
             yield Use(slug, what, node, rule, stands_in, name, value)
         if name in {"background", "background-image", "list-style", "list-style-image"}:

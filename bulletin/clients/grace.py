@@ -285,7 +285,7 @@ NOTES: tuple[tuple[re.Pattern[str], Applies], ...] = tuple(
         (r"display:none does not inherit|Does not inherit onto nested", _hides_tables),
         (r"Only supports display:none", _arranges),
         (r"directly to an <img>", _on("img")),
-        (r"\brem values", _value(r"\drem\b")),
+        (r"\brem values", _never),  # the unit is a feature of its own
         (r"values between 0 and 599", _between_weights),
         (r"Not supported on <body>, <span>, <div> or <p>", _height_not_taken),
         (r"Not supported on <body>, <span>, <div>, <p> or <img>", _width_not_taken),
