@@ -218,6 +218,31 @@ def test_an_allowance_that_matches_nothing_is_itself_a_finding() -> None:
     assert "LNK02" in finding.message
 
 
+def test_an_allowance_for_an_online_check_waits_until_links_were_asked() -> None:
+    allowance = {"code": "LNK10", "item": "review-guides"}
+    assert allowing({}, allowance) == ()
+    dead = {"https://www.example.org/reviews": {"state": "dead", "reason": "answered 404: there is no such page"}}
+    assert allowing({"links": dead}, allowance) == ()
+    works = {"https://www.example.org/reviews": {"state": "works"}}
+    assert [finding.code for finding in allowing({"links": works}, allowance)] == ["ALW01"]
+
+
+def test_an_allowance_for_a_code_that_is_none_names_the_nearest() -> None:
+    (finding,) = allowing({}, {"code": "LNK2"})
+    assert (finding.code, finding.severity) == ("ALW02", Severity.LOOK)
+    assert '"LNK2"' in finding.message
+    assert finding.hint.startswith('Did you mean "LNK')
+    (finding,) = allowing({}, {"code": "everything"})
+    assert finding.hint
+
+
+@pytest.mark.parametrize(("key", "says"), [("why", "no reason"), ("by", "no name")])
+def test_an_allowance_needs_a_reason_and_a_name(key: str, says: str) -> None:
+    (finding,) = allowing(UNDATED, {"code": "DAT04", key: " "})
+    assert finding.code == "ALW03"
+    assert says in finding.message
+
+
 # ---------------------------------------------------------------- any words
 
 ODD = (

@@ -38,14 +38,40 @@ def _is_allowed(finding: Finding, material: Material) -> bool:
 def _idle_allowances(found: list[Finding], material: Material) -> Iterator[Finding]:
     for number, allowance in enumerate(material.issue.allow):
         known = REGISTERED.get(allowance.code)
+        if known is None and allowance.code not in _OWN_CODES:
+            yield _about(material, number, "ALW02", *_unknown(allowance.code))
+            continue
+        if not allowance.why.strip() or not allowance.by.strip():
+            missing = "reason" if not allowance.why.strip() else "name"
+            message = f"this allowance for {allowance.code} gives no {missing}."
+            yield _about(
+                material, number, "ALW03", message, 'Fill in "why" and "by", for whoever edits the next issue.'
+            )
         if known and known.online and not material.online:
             continue  # nobody looked
         if not any(finding.code == allowance.code and allowance.item in {None, finding.item} for finding in found):
-            yield Finding(
-                code="ALW01",
-                severity=Severity.LOOK,
-                place=material.file.place_of("allow", number),
-                message=f"this allowance for {allowance.code} matches nothing any more.",
-                hint="Delete it.",
-                item=allowance.item,
-            )
+            message = f"this allowance for {allowance.code} matches nothing any more."
+            yield _about(material, number, "ALW01", message, "Delete it.")
+
+
+_OWN_CODES = frozenset({"ALW01", "ALW02", "ALW03"})
+
+
+def _unknown(code: str) -> tuple[str, str]:
+    from difflib import get_close_matches
+
+    near = get_close_matches(code.strip().upper(), REGISTERED, 1, 0.6)
+    meant = f'Did you mean "{near[0]}"?' if near else "Write the code as the finding shows it."
+    return f'there is no finding with the code "{code}", so this allows nothing.', meant
+
+
+def _about(material: Material, number: int, code: str, message: str, hint: str) -> Finding:
+    """A finding about an allowance."""
+    return Finding(
+        code=code,
+        severity=Severity.LOOK,
+        place=material.file.place_of("allow", number),
+        message=message,
+        hint=hint,
+        item=material.issue.allow[number].item,
+    )
