@@ -17,8 +17,8 @@ LAYERS = {
     "skins": {"__main__", "cli", "web", "preview", "demo"},
     "story": {"flow"},
     "stages": {
-        *("starting", "collecting", "linkcheck", "sources", "selection", "editions", "checks", "clients", "render", "gate"),
-        *("archive", "subscribers", "delivery", "providers", "manual", "doctor"),
+        *("starting", "collecting", "linkcheck", "sources", "selection", "editions", "checks", "clients", "render"),
+        *("gate", "archive", "subscribers", "delivery", "providers", "manual", "doctor"),
     },
     "edge": {"publication", "stores", "http", "guard", "pictures", "registry", "sampleweb"},
     "doors": {"config", "issuefile", "door", "fitting", "markings"},
