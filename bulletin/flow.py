@@ -58,7 +58,8 @@ def init(directory: Path, name: str, environment: Mapping[str, str]) -> list[tup
     """Make a publication with settings, theme and a first issue; each path with what it is."""
     from bulletin import starting
 
-    made = [(path, "settings" if path.suffix else "theme") for path in starting.make_publication(directory, name)]
+    kinds = {".toml": "settings", ".txt": "words that are right"}
+    made = [(path, kinds.get(path.suffix, "theme")) for path in starting.make_publication(directory, name)]
     home = open_publication(directory, environment)
     first = starting.make_issue(home, f"{today(home):%Y-%m}", None, example=True)
     made.append((directory / first.relative_to(home.root), "a first issue"))

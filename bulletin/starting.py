@@ -21,7 +21,7 @@ _THEME = ("mail", "archive")
 
 
 def make_publication(directory: Path, name: str) -> Iterator[Path]:
-    """Write a new publication's settings, theme and git ignore file; yields each path. A file that is there stays.
+    """Write a new publication's settings, theme, words and git ignore file; yields each path. A file there stays.
 
     Raises `BulletinError` if there is one already.
     """
@@ -37,6 +37,10 @@ def make_publication(directory: Path, name: str) -> Iterator[Path]:
         write_atomically(directory / ".gitignore", b".bulletin/\n")
     write_atomically(directory / SETTINGS, filled("bulletin.toml", name=name).encode())
     yield directory / SETTINGS
+    words = directory / "issues" / "words.txt"
+    if not words.exists():
+        write_atomically(words, filled("words.txt").encode())
+    yield words
 
 
 def _copy(folder: Path, target: Path) -> None:
