@@ -11,6 +11,17 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--update-golden` writes the kept mails and outlines anew, to be looked at with `git diff`."""
+    parser.addoption("--update-golden", action="store_true", help="write the kept mails of tests/data/golden anew")
+
+
+@pytest.fixture(scope="session")
+def update_golden(request: pytest.FixtureRequest) -> bool:
+    """Whether kept files are to be written anew instead of compared."""
+    return bool(request.config.getoption("--update-golden"))
+
+
 @contextmanager
 def chromium() -> Iterator[Browser]:
     """A real Chromium: the system's, else Playwright's own. `tests/run.py` sees to it that there is one."""

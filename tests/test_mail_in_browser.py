@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import colorsys
 import dataclasses
 import datetime as dt
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from accessibility import violations
+from layouts import every_layout
 from playwright.sync_api import Browser, Page, Route
+from test_golden import held_against
 
+from bulletin.colours import contrast
 from bulletin.editions import make_edition
 from bulletin.model import Edition, EditionEvent
 from bulletin.publication import open_publication
@@ -58,15 +64,27 @@ def may(audience: str = "everyone", **changes: object) -> Edition:
     return dataclasses.replace(edition, **changes)  # type: ignore[arg-type]
 
 
+def finished(edition: Edition) -> str:
+    """One reader's HTML."""
+    made = render(edition, CONFIG, template_dirs=PUBLICATION.template_dirs, secret=b"a key that only these tests use.")
+    return fill(made, sample_personal(CONFIG))[0]
+
+
 @contextmanager
 def shown(
-    browser: Browser, edition: Edition, *, width: int = 600, dark: bool = False, pictures: bool = True
+    browser: Browser,
+    edition: Edition,
+    *,
+    width: int = 600,
+    dark: bool = False,
+    pictures: bool = True,
+    change: Callable[[str], str] = str,
 ) -> Iterator[Page]:
-    """The edition on a screen `width` px wide; pictures come from the issue's folder, nothing from the network."""
-    finished = render(
-        edition, CONFIG, template_dirs=PUBLICATION.template_dirs, secret=b"a key that only these tests use."
-    )
-    html, _ = fill(finished, sample_personal(CONFIG))
+    """The edition on a screen `width` px wide; pictures come from the issue's folder, nothing from the network.
+
+    `change` does to the HTML what a mail program does.
+    """
+    html = change(finished(edition))
 
     def answer(route: Route) -> None:
         url = route.request.url
@@ -215,3 +233,151 @@ def test_a_screen_reader_hears_headings_in_order_and_no_layout_tables(browser: B
         assert stories == [story.title for story in edition.items]
         assert page.get_by_role("table").count() == 0
         assert page.get_by_role("article").get_attribute("aria-label") == edition.title
+
+
+# ---------------------------------------------------------------- accessibility, and mail programs that change things
+
+
+def without_styles(html: str) -> str:
+    """The mail as Gmail shows it to those with an account elsewhere: no `<style>` at all."""
+    return re.sub(r"<style.*?</style>", "", html, flags=re.DOTALL)
+
+
+def inverted(html: str) -> str:
+    """The mail without styles and with the lightness of every colour turned round, hue and all else kept."""
+
+    def turned(colour: re.Match[str]) -> str:
+        digits = "".join(digit * 2 for digit in colour[1]) if len(colour[1]) == 3 else colour[1]
+        hue, lightness, saturation = colorsys.rgb_to_hls(*(int(digits[at : at + 2], 16) / 255 for at in (0, 2, 4)))
+        parts = colorsys.hls_to_rgb(hue, 1 - lightness, saturation)
+        return "#" + "".join(f"{round(255 * part):02x}" for part in parts)
+
+    return re.sub(r"(?<=[:\s\"])#([0-9a-fA-F]{6}|[0-9a-fA-F]{3})\b(?=[;\"])", turned, without_styles(html))
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("audience", ["everyone", "forces"])
+def test_axe_finds_nothing_in_the_may_mail(browser: Browser, audience: str, dark: bool) -> None:
+    for width in WIDTHS:
+        with shown(browser, may(audience), width=width, dark=dark) as page:
+            assert violations(page) == []
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_axe_finds_nothing_in_any_layout(browser: Browser, dark: bool) -> None:
+    with shown(browser, every_layout(may("forces")), width=320, dark=dark) as page:
+        assert violations(page) == []
+
+
+@pytest.mark.parametrize("audience", ["everyone", "forces"])
+def test_axe_finds_nothing_where_styles_are_dropped(browser: Browser, audience: str) -> None:
+    for width in WIDTHS:
+        with shown(browser, may(audience), width=width, change=without_styles) as page:
+            assert violations(page) == []
+            assert sideways(page) == 0
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_h04_every_layout_fits_with_and_without_styles(browser: Browser, width: int) -> None:
+    for change in (str, without_styles):
+        for pictures in (True, False):
+            edition = every_layout(may("forces"))
+            with shown(browser, edition, width=width, change=change, pictures=pictures) as page:
+                assert sideways(page) == 0
+                assert cut_off(page) == []
+
+
+def cut_off(page: Page) -> list[str]:
+    """Texts that reach beyond the screen's edges or are hidden by a box around them."""
+    found: list[str] = page.evaluate(
+        """() => [...document.querySelectorAll('h1, h2, h3, p, li, a[href], td')].filter(one => {
+            const box = one.getBoundingClientRect();
+            if (!box.width || !one.textContent.trim()) return false;
+            const clipped = getComputedStyle(one).overflow !== 'visible' && one.scrollHeight > one.clientHeight + 1;
+            return box.left < -0.5 || box.right > innerWidth + 0.5 || clipped;
+        }).map(one => one.textContent.trim())"""
+    )
+    return found
+
+
+def test_x14_at_400_percent_nothing_is_cut(browser: Browser) -> None:
+    """A window of 1280 px at 400 % is 320 px of the page, each drawn with four by four."""
+    context = browser.new_context(viewport={"width": 320, "height": 256}, device_scale_factor=4)
+    try:
+        for edition in (may("forces"), every_layout(may("forces"))):
+            page = context.new_page()
+            page.set_content(finished(edition), wait_until="domcontentloaded")
+            assert sideways(page) == 0
+            assert cut_off(page) == []
+    finally:
+        context.close()
+
+
+def test_cards_have_the_picture_beside_the_words_and_above_them_on_a_phone(browser: Browser) -> None:
+    for width, beside in ((600, True), (1200, True), (320, False)):
+        with shown(browser, every_layout(may()), width=width) as page:
+            card = page.locator("td.picture img").nth(2).bounding_box()
+            words = page.get_by_text("51 colleagues").nth(2).bounding_box()
+            assert card
+            assert words
+            assert (card["x"] + card["width"] <= words["x"]) is beside
+            assert (card["y"] + card["height"] <= words["y"]) is not beside
+
+
+def test_h15_every_text_brings_the_colour_behind_it(browser: Browser) -> None:
+    """What mail programs recolour, they recolour in pairs: so no text relies on a background of the program's own."""
+    with shown(browser, every_layout(may("forces")), change=without_styles) as page:
+        alone = page.evaluate(
+            """() => [...document.querySelectorAll('[style*="color:"]')].filter(one => {
+                if (!one.style.color) return false;
+                for (let at = one; at !== document.body; at = at.parentElement)
+                    if (at.style.backgroundColor || at.getAttribute('bgcolor')) return false;
+                return true;
+            }).map(one => one.outerHTML.slice(0, 100))"""
+        )
+        assert alone == []
+
+
+def test_h15_a_simple_inversion_of_lightness_leaves_all_text_legible(browser: Browser) -> None:
+    """Gmail and Outlook recolour whatever the styles say. Traffic light labels keep their prescribed colours (S-13)."""
+    for edition in (with_everything(), every_layout(may("forces"))):
+        with shown(browser, edition, change=inverted) as page:
+            found = page.evaluate(CONTRASTS)
+            assert len(found) > 100
+            poor = [(words, round(ratio, 1)) for words, ratio, _ in found if ratio < 4.5]
+            assert {words.partition(":")[0] for words, _ in poor} <= {"TLP"}
+            assert max(behind for words, _, behind in found if len(words) > 60) < 0.05
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_h15_every_layout_stands_out_in_light_and_dark(browser: Browser, dark: bool) -> None:
+    with shown(browser, every_layout(may("forces")), dark=dark) as page:
+        assert [(words, round(ratio, 1)) for words, ratio, _ in page.evaluate(CONTRASTS) if ratio < 4.5] == []
+
+
+def test_g03_alternative_words_are_legible_without_styles(browser: Browser) -> None:
+    for change in (without_styles, inverted):
+        with shown(browser, may(), change=change, pictures=False) as page:
+            for font, colour, ground in page.locator("img").evaluate_all(
+                "all => all.map(one => getComputedStyle(one)).map(s => [s.fontSize, s.color, s.backgroundColor])"
+            ):
+                assert float(font.removesuffix("px")) >= 13
+                ink, paper = (
+                    "#" + "".join(f"{int(part):02x}" for part in re.findall(r"\d+", one)[:3])
+                    for one in (colour, ground)
+                )
+                assert contrast(ink, paper) >= 4.5
+
+
+@pytest.mark.parametrize("audience", ["everyone", "forces"])
+def test_a_screen_readers_outline_is_as_it_was(browser: Browser, audience: str, update_golden: bool) -> None:
+    """Headings, links and alternative texts, in the order in which they are read."""
+    with shown(browser, may(audience)) as page:
+        lines = page.evaluate(
+            """() => [...document.querySelectorAll('h1, h2, h3, h4, a[href], img')]
+                .filter(one => !one.closest('[aria-hidden]'))
+                .map(one => one.tagName === 'IMG' ? 'picture: ' + one.alt
+                    : (one.tagName === 'A' ? 'link: ' : one.tagName.toLowerCase() + ': ')
+                      + one.textContent.replace(/\\s+/g, ' ').trim())"""
+        )
+    held_against(f"{audience}.outline.txt", "\n".join(lines) + "\n", update_golden)

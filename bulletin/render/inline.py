@@ -35,21 +35,18 @@ def inline(html: str, css: str) -> str:
     return _with_main(_STYLED_TAG.sub(_tight, str(done).replace('<style data-premailer="ignore"', "<style")))
 
 
-_WRAPPER = re.compile(r'<body[^>]*><div\b[^>]*\brole="article"[^>]*>')
-_WRAPPER_END = re.compile(r"</div>\s*</body>")
+_BODY = re.compile(r"<body[^>]*>")
 
 
 def _with_main(html: str) -> str:
     """The page with its words in a main part, which screen readers jump to, unless the theme has its own.
 
-    A `div` with a role, because webmails take out what they do not know (H-21), and inside of MJML's own wrapper.
+    A `div` with a role, because webmails take out elements that they do not know (H-21).
     """
-    start = _WRAPPER.search(html)
-    ends = list(_WRAPPER_END.finditer(html))
-    if not (start and ends) or 'role="main"' in html or "<main" in html:
+    start, end = _BODY.search(html), html.rfind("</body>")
+    if not start or end < 0 or 'role="main"' in html or "<main" in html:
         return html
-    middle = html[start.end() : ends[-1].start()]
-    return f'{html[: start.end()]}<div role="main">{middle}</div>{html[ends[-1].start() :]}'
+    return f'{html[: start.end()]}<div role="main">{html[start.end() : end]}</div>{html[end:]}'
 
 
 def _premailer() -> Any:
