@@ -79,14 +79,18 @@ def needed(use: Use, client: str) -> bool:
 
 def concerns(note: str, use: Use, client: str, page: MailPage) -> bool:
     """Whether a note on partial support is about this use of the feature."""
-    if use.conditional or _ACCOUNTS.search(note):
+    if use.conditional or (_has_outlook_table(use, client) and use.name in _PLACING):
         return False
-    if _has_outlook_table(use, client) and use.name in _PLACING:
-        return False
-    for pattern, applies in NOTES:
-        if pattern.search(note):
-            return applies(use, page)
-    return use.slug not in HARMLESS
+    applies = _reading(note)
+    return applies(use, page) if applies else use.slug not in HARMLESS
+
+
+@lru_cache(maxsize=512)
+def _reading(note: str) -> Applies | None:
+    """The line of `NOTES` for a note; None if there is none."""
+    if _ACCOUNTS.search(note):
+        return _never
+    return next((applies for pattern, applies in NOTES if pattern.search(note)), None)
 
 
 _ACCOUNTS = re.compile(r"non[- ](?:google|gmail)[- ]accounts?", re.IGNORECASE)
