@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from layouts import LAYOUTS, every_layout
 from lxml import html as lxml_html
 
 from bulletin.editions import make_edition
@@ -28,7 +29,7 @@ from bulletin.model import (
     RenderedEdition,
 )
 from bulletin.publication import open_publication
-from bulletin.render import fill, render, sample_personal
+from bulletin.render import fill, markdown, palette, render, sample_personal, wording
 
 ROOT = Path(__file__).resolve().parent.parent
 SECRET = b"a key that only these tests use."
@@ -388,3 +389,212 @@ def test_three_hundred_stories_render_in_seconds_with_a_short_list_of_contents()
     assert text.count("Read about it") == 300
     inner = [link for link in lxml_html.document_fromstring(html).xpath("//a/@href") if link.startswith("#")]
     assert inner == ["#section-news"]
+
+
+def test_a_story_of_five_thousand_words_arrives_whole() -> None:
+    told = "\n\n".join(
+        " ".join(f"word{number}" for number in range(start, start + 100)) for start in range(0, 5000, 100)
+    )
+    html, text = filled(holding(item(summary=told)))
+    for part in (words(html), " ".join(text.split())):
+        assert "word0 word1 " in part
+        assert part.index("word4999") < part.index("Unsubscribe")
+        assert len(re.findall(r"\bword\d+", part)) == 5000
+
+
+HEBREW = "חדשות מהיום"
+
+
+def test_a_title_from_right_to_left_does_not_garble_its_neighbours() -> None:
+    """Its letters stand between signs that keep its direction to itself (UAX 9); other titles have none."""
+    event = EditionEvent(
+        starts=dt.datetime(2024, 6, 12, 11, tzinfo=CONFIG.zone),
+        ends=None,
+        place=HEBREW,
+        booking=None,
+        calendar_url=None,
+    )
+    one = item(title=HEBREW, link=HEBREW, source=HEBREW, topics=(HEBREW, "Stalking"), event=event)
+    edition = holding(one, item(id="two"))
+    for part in (words(filled(edition)[0]), filled(edition)[1]):
+        assert f"\u2068{HEBREW}\u2069, 8 May 2024" in part
+        assert part.count(HEBREW) == part.count(f"\u2068{HEBREW}\u2069") == part.count("\u2068") > 4
+    assert "\u2068" not in "".join(filled(may()))
+
+
+def test_a_title_that_turns_the_direction_is_closed_again() -> None:
+    html, text = filled(holding(item(title="\u202egnp.exe", link=None)))
+    assert "\u2068\u202egnp.exe\u2069" in html
+    assert "\u2068\u202egnp.exe\u2069" in text
+
+
+# ---------------------------------------------------------------- layouts, and what mail programs need of each
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_h24_every_layout_says_in_text_what_it_says_in_html(layout: str) -> None:
+    edition = every_layout(may("forces"))
+    (section,) = (section for section in edition.sections if section.layout == layout)
+    html, text = filled(dataclasses.replace(edition, sections=(section,)))
+    assert addresses(html) == set(re.findall(r"https?://[^\s)>]+", text))
+    read = " ".join(text.split())
+    for part in (words(html), read):
+        for story in section.items:
+            for said in (story.title, story.source, "OFFICIAL-SENSITIVE" if story.marking else None):
+                assert not said or said in part
+            if story.event:
+                assert wording.when(story.event) in part
+                assert f"{story.event.place}" in part
+            if story.expires:
+                assert f"Closes {wording.day(story.expires)}" in part
+            if layout != "compact":
+                assert " ".join(story.summary.split()) in part
+    for story in section.items:
+        for address in filter(None, (story.url, story.event and story.event.booking)):
+            assert address in text
+
+
+def test_a_compact_item_is_its_first_sentence_and_has_no_picture() -> None:
+    edition = every_layout(may())
+    (section,) = (section for section in edition.sections if section.layout == "compact")
+    html, text = filled(dataclasses.replace(edition, sections=(section,)))
+    for part in (words(html), " ".join(text.split())):
+        assert "The Vulnerability Knowledge and Practice Programme is now part of the College of Policing." in part
+        assert "51 colleagues" not in part
+    assert "<img" not in html
+
+
+@pytest.mark.parametrize(
+    ("summary", "line"),
+    [
+        ("One bill has fallen in Parliament today. Another has not.", "One bill has fallen in Parliament today."),
+        ("Dr. Smith of St. Mary's wrote to the e.g. Health team at 9.30 a.m. on Monday.", None),
+        ("It rose by 9.5% in the year to March 2024. Rates fell.", "It rose by 9.5% in the year to March 2024."),
+        ("Short. The next one is what makes it long enough to be a line.", None),
+        ("Read [the report](https://example.org/). It is long, and its link must not be lost.", None),
+        ("- one\n- two", None),
+        ("", None),
+    ],
+)
+def test_the_gist_of_a_summary_is_a_whole_sentence_and_loses_no_link(summary: str, line: str | None) -> None:
+    assert markdown.gist(summary) == (line or summary)
+
+
+def test_s09_a_marked_mail_says_so_in_its_first_and_last_line() -> None:
+    edition = dataclasses.replace(may(), marking="Official-Sensitive - recipients only")
+    html, text = filled(edition)
+    said = "OFFICIAL-SENSITIVE - RECIPIENTS ONLY"
+    body = re.sub(r'<div style="display:none.*?</div>', "", html[html.index("<body") :], flags=re.DOTALL)
+    visible = [line.strip() for line in lxml_html.fromstring(body).itertext() if line.strip()]
+    assert (visible[0], visible[-1]) == (said, said)
+    lines = text.splitlines()
+    assert (lines[0], lines[-1]) == (said, said)
+    assert said not in "".join(filled(may()))
+
+
+@pytest.mark.parametrize(("label", "colour"), palette.TLP.items())
+def test_s12_s13_a_traffic_light_label_stands_before_what_it_covers_in_its_colour_on_black(
+    label: str, colour: str
+) -> None:
+    html, text = filled(holding(item(tlp=label, marking="OFFICIAL-SENSITIVE"), tlp=label))
+    found = lxml_html.document_fromstring(html).xpath("//strong[contains(@class, 'tlp')]")
+    assert [one.text_content().strip() for one in found] == [label] * 3
+    for one in found:
+        style = one.get("style").replace("#000000", "#000")
+        assert f"color:{colour}" in style or f"color:{colour[0]}{colour[1::2]}" in style
+        assert "background-color:#000" in style
+    assert (text.splitlines()[0], text.splitlines()[-1]) == (label, label)
+    assert f"\nOFFICIAL-SENSITIVE | {label}\nA headline\n" in text
+
+
+def styled(html: str) -> list[tuple[lxml_html.HtmlElement, dict[str, str]]]:
+    """Each element of the body that has a style of its own, with its declarations."""
+    body = lxml_html.document_fromstring(re.sub(r"<!--.*?-->", "", html, flags=re.DOTALL)).find("body")
+    return [
+        (
+            one,
+            {name.strip(): value.strip() for name, _, value in (x.partition(":") for x in one.get("style").split(";"))},
+        )
+        for one in body.xpath(".//*[@style]")
+    ]
+
+
+def test_h05_padding_stands_on_table_cells_and_no_margin_is_negative() -> None:
+    """The one exception is the link in a button, whose cell tells Outlook the same padding."""
+    for one, style in styled(filled(every_layout(may("forces")))[0]):
+        for name, value in style.items():
+            if name.startswith("padding") and value != "0":
+                cell = one.getparent().get("style") or ""
+                assert one.tag == "td" or (one.tag == "a" and "mso-padding-alt" in cell), one.get("class")
+            assert not (name.startswith("margin") and "-" in value), one.get("class")
+
+
+def test_h03_nothing_is_laid_out_by_what_outlook_lacks() -> None:
+    html = filled(every_layout(may("forces")))[0]
+    for _, style in styled(html):
+        assert not {"float", "position", "grid", "flex", "columns"} & style.keys()
+        assert style.get("display", "block") in ("block", "inline-block", "none")
+    shown = re.sub(r"<!--.*?-->", "", html, flags=re.DOTALL)
+    assert all('role="presentation"' in table for table in re.findall(r"<table[^>]*>", shown))
+    for columns in re.findall(r'<!--\[if mso \| IE\]><table[^>]*role="presentation"[^>]*><tr>.*?<td[^>]*>', html):
+        assert "width" in columns or "line-height:0px" in columns
+
+
+def test_h10_h11_text_has_sizes_in_px_that_can_be_read() -> None:
+    for one, style in styled(filled(every_layout(may("forces")))[0]):
+        for name in ("font-size", "line-height"):
+            assert re.fullmatch(r"\d+px|100%", style.get(name, "16px")), (one.tag, style)
+        size = int(style.get("font-size", "16px").removesuffix("px"))
+        if size > 1 and one.tag != "img":
+            assert size >= 14
+            assert int(style.get("line-height", "99px").removesuffix("px")) >= 1.15 * size
+    assert "@font-face" not in filled(may())[0]
+
+
+def test_h12_important_is_written_as_all_programs_read_it() -> None:
+    html = filled(every_layout(may("forces")))[0]
+    assert not re.search(r"\S!important|! important|!IMPORTANT", html)
+
+
+def test_h09_outlook_comments_are_not_nested() -> None:
+    depth = 0
+    for sign in re.findall(r"<!--\[if[^!]|<!\[endif\]-->", filled(every_layout(may("forces")))[0]):
+        depth += 1 if sign.startswith("<!--") else -1
+        assert depth in (0, 1)
+
+
+def test_h19_h20_h21_headings_lists_and_meaning_need_nothing_that_webmails_drop() -> None:
+    html = filled(every_layout(may("forces")))[0]
+    assert not re.search(r"aria-(?:labelledby|describedby)|<(?:main|section|article|header|footer|nav)\b", html)
+    page = lxml_html.document_fromstring(html)
+    assert all(one.getparent().tag in ("ul", "ol") for one in page.xpath("//li"))
+    levels = [int(one.tag[1]) for one in page.xpath("//h1|//h2|//h3|//h4|//h5|//h6")]
+    assert levels.count(1) == 1
+    assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
+
+
+def test_h06_pictures_of_every_layout_have_whole_widths_and_none_is_blown_up() -> None:
+    small = EditionPicture(src="https://bulletin.example.org/x.png", file="x.png", alt="A dot", width=90, height=40)
+    edition = every_layout(may())
+    for picture, widths in ((None, {"198", "536", "600"}), (small, {"90"})):
+        sections = tuple(
+            dataclasses.replace(
+                section,
+                items=tuple(
+                    dataclasses.replace(story, picture=story.picture and (picture or story.picture))
+                    for story in section.items
+                ),
+            )
+            for section in edition.sections
+        )
+        page = lxml_html.document_fromstring(filled(dataclasses.replace(edition, sections=sections))[0])
+        assert set(page.xpath("//img/@width")) == widths
+        assert all(page.xpath("//img/@alt"))
+
+
+def test_topics_are_words_and_not_only_a_colour() -> None:
+    html, text = filled(every_layout(may()))
+    for story in every_layout(may()).items:
+        for topic in story.topics:
+            assert topic in words(html)
+            assert topic in " ".join(text.split())
