@@ -303,6 +303,10 @@ class Picture:
     size: int
     format: str
     """The format the bytes have, such as PNG; empty if they are no picture."""
+    moving: bool = False
+    """Whether it has more than one frame."""
+    located: bool = False
+    """Whether a note in it says where on earth it was taken."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import warnings
 import zlib
 from pathlib import Path
 
@@ -15,6 +16,9 @@ WIDEST = 1200
 
 ORIENTATION = 0x0112
 """The note in a picture that says which way up it is (Exif 2.3)."""
+
+POSITION = 0x8825
+"""The note in a picture that says where it was taken (Exif 2.3)."""
 
 LARGEST_PIXELS = 25_000_000
 LARGEST_BYTES = 5_000_000
@@ -35,11 +39,22 @@ def measure(path: Path) -> Picture | None:
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with Image.open(path) as image:
+        # Only the head is read, so a huge picture is no danger here; a check says that it is huge.
+        with (
+            warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning),
+            Image.open(path) as image,
+        ):
             # A camera held sideways notes that and leaves the pixels as they are; readers see the picture upright.
             turned = "exif" in image.info and image.getexif().get(ORIENTATION) in {5, 6, 7, 8}
             width, height = (image.height, image.width) if turned else (image.width, image.height)
-            return Picture(width=width, height=height, size=size, format=image.format or "")
+            return Picture(
+                width=width,
+                height=height,
+                size=size,
+                format=image.format or "",
+                moving=image.format == "GIF" and bool(getattr(image, "is_animated", False)),
+                located="exif" in image.info and bool(image.getexif().get_ifd(POSITION)),
+            )
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return Picture(width=0, height=0, size=size, format="")
 

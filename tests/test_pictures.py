@@ -90,3 +90,30 @@ def test_z37_too_many_pixels_are_refused_before_they_are_decoded(tmp_path: Path)
     Image.new("1", (6000, 5000)).save(path)
     with pytest.raises(BulletinError, match="25 million"):
         fit_for_mail(path.read_bytes())
+
+
+def test_a_position_and_movement_are_noticed_in_real_files(tmp_path: Path) -> None:
+    """H-07, and what a phone writes into a photograph."""
+    notes = Image.Exif()
+    notes[0x8825] = {1: "N", 2: (51.0, 30.0, 0.0)}
+    Image.new("RGB", (40, 20)).save(tmp_path / "a.jpg", exif=notes)
+    frames = [Image.new("RGB", (4, 4), shade) for shade in ("red", "blue")]
+    frames[0].save(tmp_path / "b.gif", save_all=True, append_images=frames[1:])
+    Image.new("P", (4, 4)).save(tmp_path / "c.gif")
+    told = [
+        facts and (facts.located, facts.moving)
+        for name in ("a.jpg", "b.gif", "c.gif")
+        if (facts := measure(tmp_path / name))
+    ]
+    assert told == [(True, False), (False, True), (False, False)]
+
+
+def test_a_picture_of_a_hundred_million_pixels_is_measured_in_silence(
+    tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    data = SIGNATURE + chunk(b"IHDR", struct.pack(">IIBBBBB", 10000, 10000, 8, 2, 0, 0, 0)) + chunk(b"IDAT", b"")
+    (tmp_path / "large.png").write_bytes(data)
+    facts = measure(tmp_path / "large.png")
+    assert facts is not None
+    assert (facts.format, facts.width, facts.height) == ("PNG", 10000, 10000)
+    assert not recwarn.list

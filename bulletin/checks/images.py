@@ -201,3 +201,62 @@ def wordy_alternative_text(material: Material) -> Iterator[Found]:
             )
         elif len(alt) > 200:
             yield Found((*at, "alt"), f"the alternative text has {len(alt)} characters.", "Keep to one sentence.")
+
+
+_MOST_PIXELS = 25_000_000
+
+
+@check("IMG08", Severity.MUST_FIX)
+def too_many_pixels(material: Material) -> Iterator[Found]:
+    """A picture has more than 25 million pixels.
+
+    *Why*: a phone needs hundreds of megabytes of memory to draw it, and many show nothing instead.
+
+    *Instead of*: a scan of a poster as the machine saved it.
+
+    *Write*: a copy 1200 pixels wide.
+    """
+    for at, _item, image, facts in _images(material):
+        if facts and facts.width * facts.height > _MOST_PIXELS:
+            millions = facts.width * facts.height // 1_000_000
+            yield Found(
+                (*at, "file"),
+                f"the picture {image.file} has {millions} million pixels.",
+                "Shrink it to 1200 pixels wide.",
+            )
+
+
+@check("IMG09", Severity.LOOK)
+def moving_picture(material: Material) -> Iterator[Found]:
+    """A picture moves (H-07).
+
+    *Why*: classic Outlook shows the first frame only, and movement keeps some people from reading.
+
+    *Instead of*: a GIF whose last frame holds the message.
+
+    *Write*: a still picture, or one whose first frame says everything.
+    """
+    for at, _item, image, facts in _images(material):
+        if facts and facts.moving:
+            yield Found(
+                (*at, "file"), f"the picture {image.file} moves; Outlook shows its first frame.", "Use a still."
+            )
+
+
+@check("IMG10", Severity.MUST_FIX)
+def picture_with_position(material: Material) -> Iterator[Found]:
+    """A picture that goes public notes where it was taken.
+
+    *Why*: phones write the place into every photograph. Anybody can read it there: a home, a refuge, a school.
+
+    *Instead of*: the photograph as the phone saved it.
+
+    *Write*: a copy without notes. A screenshot of the picture has none, nor has a copy exported "without location".
+    """
+    for at, item, image, facts in _images(material):
+        if facts and facts.located and material.issue.public and not item.restricted:
+            yield Found(
+                (*at, "file"),
+                f"the picture {image.file} notes where it was taken, for everyone to read.",
+                "Save a copy without its location, and use that.",
+            )
