@@ -7,10 +7,12 @@ import re
 import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from bulletin.clients import views
 from bulletin.errors import BulletinError, FileProblems, Place, Problem
 from bulletin.preview.state import PreviewMail, PreviewState
+from bulletin.preview.views import all_views
 from bulletin.render import theme
 
 if TYPE_CHECKING:
@@ -19,17 +21,18 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
 PAGES: Final = Path(__file__).parent / "pages"
-VIEWS: Final = {"fit": "Fit to window", "desktop": "Desktop", "phone": "Phone", "text": "Plain text"}
+PHONE_LINE: Final = 40
+"""Characters of a subject that a phone's inbox shows, about."""
 CLIPPED: Final = 102_000
 """Bytes after which Gmail cuts a message off (G-01)."""
 
 _PAGE_RULES = (
     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; frame-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
 # A mail may show the issue's own pictures and its own styles; it runs nothing and asks nobody else.
 _MAIL_RULES = (
-    "default-src 'none'; img-src 'self'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; "
+    "default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'self'; sandbox allow-same-origin allow-popups allow-popups-to-escape-sandbox"
 )
 _HEADERS = {
@@ -110,16 +113,9 @@ class _Room:
         if state.problems or not state.mails:
             return _page("problems.html", version=version, state=state)
         mail = _named(state, request.query_params.get("edition", "")) or state.mails[-1]
-        view = request.query_params.get("view", "")
-        return _page(
-            "page.html",
-            version=version,
-            state=state,
-            mail=mail,
-            view=view if view in VIEWS else "fit",
-            views=VIEWS,
-            clipped=CLIPPED,
-        )
+        asked = {key for one in request.query_params.getlist("view") for key in one.split(",")}
+        shown = [key for key in all_views() if key in asked] or list(all_views())
+        return _page("page.html", **page_values(state, mail), version=version, shown=shown)
 
     def mail(self, request: Request) -> Response:
         from starlette.responses import HTMLResponse, PlainTextResponse
@@ -128,8 +124,10 @@ class _Room:
         mail = _named(state, request.path_params["name"].removesuffix(".html"))
         if mail is None:
             return PlainTextResponse("There is no such edition.", 404)
-        base = re.escape(state.picture_base)
-        shown = re.sub(rf"(\ssrc=[\"']){base}", r"\1/pictures/", mail.html) if base else mail.html
+        view = all_views().get(request.query_params.get("view", "desktop"))
+        if view is None or not view.width:
+            return PlainTextResponse("There is no such view.", 404)
+        shown = view.change(with_pictures_at("/pictures/", state, mail.html))
         return HTMLResponse(shown, headers={"Content-Security-Policy": _MAIL_RULES})
 
     def picture(self, request: Request) -> Response:
@@ -157,7 +155,26 @@ class _Room:
         return _page("problems.html", status=500, version=self._version(), state=state)
 
 
-def _page(template: str, status: int = 200, **values: object) -> Response:
+def page_values(state: PreviewState, mail: PreviewMail) -> dict[str, Any]:
+    """What the page of a mail shows, whether it is served or saved."""
+    return {
+        "state": state,
+        "mail": mail,
+        "views": tuple(all_views().values()),
+        "findings": state.numbered(mail),
+        "spoken": views.outline(mail.html),
+        "clipped": CLIPPED,
+        "phone_line": PHONE_LINE,
+    }
+
+
+def with_pictures_at(place: str, state: PreviewState, html: str) -> str:
+    """A mail whose pictures come from a place nearby, and not from the archive."""
+    base = re.escape(state.picture_base)
+    return re.sub(rf"(\ssrc=[\"']){base}", rf"\g<1>{place}", html) if base else html
+
+
+def _page(template: str, *, status: int = 200, **values: Any) -> Response:
     from starlette.responses import HTMLResponse
 
     return HTMLResponse(theme.run((PAGES,), template, values, escape=True), status)

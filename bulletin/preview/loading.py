@@ -7,8 +7,8 @@ from types import MappingProxyType
 
 from bulletin import flow
 from bulletin.checks import all_checks
-from bulletin.editions import issue_url
-from bulletin.model import EVERYONE, RenderedEdition
+from bulletin.editions import issue_url, may_read
+from bulletin.model import EVERYONE, Issue, RenderedEdition
 from bulletin.preview.state import PreviewMail, PreviewState
 from bulletin.publication import Publication, open_publication
 from bulletin.render import fill, sample_personal
@@ -28,7 +28,7 @@ def load(home: Publication, issue: str) -> PreviewState:
     return PreviewState(
         title=checked.file.issue.title,
         path=checked.file.path,
-        mails=tuple(_mail(home, edition, checked.file.issue.preheader) for edition in checked.rendered),
+        mails=tuple(_mail(home, edition, checked.file.issue) for edition in checked.rendered),
         findings=checked.findings,
         summaries=MappingProxyType({known.code: known.summary for known in all_checks()}),
         picture_base=issue_url(home.config, issue),
@@ -42,7 +42,7 @@ def watched(home: Publication, issue: str) -> tuple[Path, ...]:
     return (home.root / home.settings_file, home.issue_dir(issue), *((own,) if own.is_dir() else ()))
 
 
-def _mail(home: Publication, edition: RenderedEdition, preheader: str) -> PreviewMail:
+def _mail(home: Publication, edition: RenderedEdition, issue: Issue) -> PreviewMail:
     html, text = fill(edition, sample_personal(home.config))
     titles = {EVERYONE: "Everyone"} | {audience.id: audience.title for audience in home.config.audiences}
     return PreviewMail(
@@ -50,7 +50,15 @@ def _mail(home: Publication, edition: RenderedEdition, preheader: str) -> Previe
         audience_title=titles.get(edition.audience, edition.audience),
         sender=home.config.sender.name,
         subject=edition.subject,
-        preheader=preheader,
+        preheader=issue.preheader,
         html=html,
         text=text,
+        restricted=edition.audience != EVERYONE,
+        withheld=frozenset(
+            piece
+            for item in issue.items
+            if not may_read(edition.audience, item)
+            for piece in (item.id, item.title, item.url)
+            if piece
+        ),
     )

@@ -24,6 +24,10 @@ class PreviewMail:
     preheader: str
     html: str
     text: str
+    restricted: bool = False
+    """Whether it is for some readers only."""
+    withheld: frozenset[str] = frozenset()
+    """Ids, headlines and addresses of the issue's items that are not in it."""
 
     @property
     def size(self) -> int:
@@ -49,7 +53,29 @@ class PreviewState:
     pictures: Mapping[str, Path] = field(default_factory=lambda: MappingProxyType({}))
     """The picture files that may be looked at, by the rest of their addresses."""
 
+    def numbered(self, mail: PreviewMail | None = None) -> tuple[tuple[int, Finding], ...]:
+        """The findings with the numbers of their pins, the most severe first.
+
+        With a mail, only those that its readers may see: none about an item that is not in it (S-26).
+        """
+        ordered = (one for _, found in self.grouped() for one in found)
+        return tuple(
+            (number, one) for number, one in enumerate(ordered, 1) if mail is None or not _speaks_of(one, mail.withheld)
+        )
+
     def grouped(self) -> tuple[tuple[Severity, tuple[Finding, ...]], ...]:
         """The findings by severity, the most severe first, without empty groups."""
         groups = ((severity, tuple(one for one in self.findings if one.severity is severity)) for severity in Severity)
         return tuple((severity, found) for severity, found in groups if found)
+
+
+_TELLING = 12
+"""Characters from which on a headline or an address is no chance word."""
+
+
+def _speaks_of(finding: Finding, withheld: frozenset[str]) -> bool:
+    """Whether a finding is about something withheld, or repeats its headline or address."""
+    if finding.item in withheld or finding.anchor.removeprefix("item-") in withheld:
+        return True
+    said = f"{finding.message} {finding.hint}"
+    return any(one in said for one in withheld if len(one) >= _TELLING)
