@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from layouts import every_layout
 from lxml import html as lxml_html
 
+from bulletin.archive import site
+from bulletin.config import Brand
 from bulletin.editions import make_edition
 from bulletin.errors import BulletinError
 from bulletin.model import Edition, RenderedEdition
 from bulletin.publication import Publication, open_publication
-from bulletin.render import render, theme
+from bulletin.render import palette, render, theme
 
 PUBLICATION = open_publication(Path(__file__).resolve().parent.parent, {})
 CONFIG = PUBLICATION.config
@@ -177,3 +181,41 @@ def test_templates_that_cannot_be_kept_cost_no_mail(tmp_path: Path) -> None:
     )
     assert (done.returncode, done.stdout) == (0, "Dear Ann\n"), done.stderr
     assert not list((tmp_path / "cache").rglob("*.cache"))
+
+
+def test_the_brand_reaches_mail_and_archive_from_one_place() -> None:
+    brand = Brand(
+        masthead="The Exampleton Gazette",
+        strapline="News of the town",
+        colour="#7a1f4b",
+        accent="#8a5a00",
+        font="Georgia, serif",
+    )
+    config = dataclasses.replace(CONFIG, brand=brand)
+    mail = render(
+        may(), config, template_dirs=PUBLICATION.template_dirs, secret=b"a key that only these tests use."
+    ).html
+    issue = PUBLICATION.read_issue("2024-05").issue
+    public = site.build(
+        [issue],
+        config,
+        pictures={issue.id: PUBLICATION.pictures(issue)},
+        picture_bytes=PUBLICATION.picture_bytes,
+        template_dirs=PUBLICATION.template_dirs,
+    )
+    page, style = (public[name].decode() for name in ("2024-05/index.html", "style.css"))
+    for said in (brand.masthead, brand.strapline):
+        assert said in mail
+        assert said in page
+    for value in (brand.colour, brand.accent, brand.font):
+        assert value in mail
+        assert value in style or (value == brand.accent and palette.light(brand).label in style)
+
+
+def test_a_right_to_left_mail_mirrors_its_cards() -> None:
+    edition = dataclasses.replace(every_layout(may()), language="ur")
+    mail = render(edition, CONFIG, template_dirs=PUBLICATION.template_dirs, secret=b"a key that only these tests use.")
+    (cell, *_) = lxml_html.document_fromstring(mail.html).xpath(
+        "//td[contains(@class, 'picture')][.//img[@width='198']]"
+    )
+    assert (cell.get("align"), "padding:4px 32px 12px 0" in cell.get("style")) == ("right", True)
