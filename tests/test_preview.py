@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import re
 import signal
@@ -28,6 +29,7 @@ from bulletin.errors import BulletinError, FileProblems, Place, Problem
 from bulletin.model import Finding, Severity
 from bulletin.preview import PreviewMail, PreviewState, Saved, make_app, save, serve, version_of
 
+ROOT = Path(__file__).resolve().parent.parent
 BASE = "https://news.example.org/2024-05/"
 FINDINGS = (
     Finding(
@@ -451,3 +453,26 @@ def test_the_editor_ends_it_with_control_c_and_sees_no_traceback() -> None:
         _, errors = run.communicate(timeout=10)
     assert run.returncode == 0
     assert errors == ""
+
+
+def test_saving_from_the_command_line_names_edition_and_files(tmp_path: Path) -> None:
+    def preview(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "bulletin", "preview", "2024-05", *arguments],
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+            check=False,
+        )
+
+    folder = tmp_path / "review"
+    done = preview("--save", str(folder), "--edition", "forces", "--json")
+    assert done.returncode == 0, done.stderr
+    files = json.loads(done.stdout)
+    assert str(folder / "index.html") in files
+    assert all(Path(file).is_file() for file in files)
+    assert "It is for Police forces only." in done.stderr
+    unknown = preview("--save", str(folder), "--edition", "nobody")
+    assert unknown.returncode == 2
+    assert "forces.en-GB, everyone.en-GB" in unknown.stderr
+    assert preview("--json").returncode == 2
