@@ -66,7 +66,8 @@ def test_no_comment_leaves_something_for_later() -> None:
 def test_what_is_imported_is_asked_for_and_what_is_asked_for_is_imported() -> None:
     """What only comes along with another library may change without notice; what nobody uses has to be kept safe."""
     project = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    asked = {re.split(r"[><=;\[ ]", entry, maxsplit=1)[0].lower() for entry in project["dependencies"]}
+    extras = [entry for name, group in project["optional-dependencies"].items() if name != "dev" for entry in group]
+    asked = {re.split(r"[><=;\[ ]", entry, maxsplit=1)[0].lower() for entry in [*project["dependencies"], *extras]}
     imported = {
         name.partition(".")[0]
         for path in FILES
