@@ -307,6 +307,10 @@ class Picture:
     """Whether it has more than one frame."""
     located: bool = False
     """Whether a note in it says where on earth it was taken."""
+    really: str = ""
+    """What bytes without a format are, if that can be told: "a web page"."""
+    printed: bool = False
+    """Whether its colours are mixed for print (CMYK), not for screens."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

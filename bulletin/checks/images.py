@@ -146,12 +146,20 @@ def unsuitable_format(material: Material) -> Iterator[Found]:
     """
     for at, _item, image, facts in _images(material):
         if facts and facts.format not in {"PNG", "JPEG", "MPO", "GIF"}:
-            what = f"is {facts.format}" if facts.format else "is not a picture that can be read"
+            what = f"is {facts.format or facts.really or 'not a picture that can be read'}"
             yield Found(
                 (*at, "file"),
                 f"the file {image.file} {what}; mail programs show PNG, JPEG and GIF only.",
-                "Save it again as JPEG or PNG.",
+                _INSTEAD.get(facts.really, "Save it again as JPEG or PNG."),
             )
+
+
+_INSTEAD = {
+    "a web page": "Open the page, and save the picture itself: a right click on it says so.",
+    "a film": "Link to the film, and show a still of it saved as JPEG.",
+    "an empty file": "Copy the picture there again.",
+    "a damaged picture": "Copy the picture there again, or save it again as JPEG or PNG.",
+}
 
 
 @check("IMG06", Severity.LOOK)
@@ -260,3 +268,47 @@ def picture_with_position(material: Material) -> Iterator[Found]:
                 f"the picture {image.file} notes where it was taken, for everyone to read.",
                 "Save a copy without its location, and use that.",
             )
+
+
+@check("IMG11", Severity.LOOK)
+def print_colours(material: Material) -> Iterator[Found]:
+    """A picture has the colours of a printing press, CMYK (H-07).
+
+    *Why*: classic Outlook and some phones show them garish or turned round, a face in green.
+
+    *Instead of*: the picture out of the leaflet's print file.
+
+    *Write*: a copy saved for the web, in RGB.
+    """
+    for at, _item, image, facts in _images(material):
+        if facts and facts.printed:
+            yield Found(
+                (*at, "file"),
+                f"the picture {image.file} has colours for print (CMYK), which mail programs show wrongly.",
+                "Save it again for the web, as RGB.",
+            )
+
+
+_WIDEST_SHAPE, _TALLEST_SHAPE = 8, 3
+
+
+@check("IMG12", Severity.LOOK)
+def odd_shape(material: Material) -> Iterator[Found]:
+    """A picture is more than eight times as wide as high, or more than three times as high as wide.
+
+    *Why*: on a phone the first is a thread nobody can make out, and the second fills screen after screen.
+
+    *Instead of*: a strip of ten logos, or a poster's whole list of contacts as one picture.
+
+    *Write*: a part cut out of it that shows what matters, and the words as text.
+    """
+    for at, _item, image, facts in _images(material):
+        if not facts or facts.width < 1 or facts.height < 1:
+            continue
+        if facts.width > _WIDEST_SHAPE * facts.height:
+            shape = f"{facts.width / facts.height:.3g} times as wide as high"
+        elif facts.height > _TALLEST_SHAPE * facts.width:
+            shape = f"{facts.height / facts.width:.3g} times as high as wide"
+        else:
+            continue
+        yield Found((*at, "file"), f"the picture {image.file} is {shape}.", "Cut out the part that matters.")
