@@ -49,7 +49,6 @@ def measure(path: Path) -> Picture | None:
 
 def _measured(file: BinaryIO, size: int) -> Picture | None:
     """The facts of a picture that Pillow knows; None for all else."""
-    from PIL import Image
 
     try:
         with (
