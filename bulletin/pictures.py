@@ -212,11 +212,14 @@ def _too_many_pixels() -> BulletinError:
 def _fitted(image: Image.Image) -> tuple[bytes, str]:
     from PIL import ImageOps
 
+    huge = image.width * image.height > LARGEST_PIXELS
+    # Asked before the camera's notes are: to find them, all pixels of a PNG are decoded.
+    if huge and (image.format not in {"JPEG", "MPO"} or image.info.get("progressive")):
+        raise _too_many_pixels()
     sideways = image.getexif().get(ORIENTATION) in _SIDEWAYS
     box = (WIDEST * 2, WIDEST) if sideways else (WIDEST, WIDEST * 2)
-    if image.width * image.height > LARGEST_PIXELS:
-        if image.info.get("progressive") or not image.draft(None, box):
-            raise _too_many_pixels()
+    if huge:
+        image.draft(None, box)
         if image.width * image.height > LARGEST_PIXELS:
             raise _too_many_pixels()
     shown = image

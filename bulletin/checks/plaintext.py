@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
 
-from bulletin.checks._mail import loc_of, mails
+from bulletin.checks._mail import Mail, loc_of, mails
 from bulletin.checks._reading import clipped, plain_key
 from bulletin.checks._rule import Found, Material, check
+from bulletin.door import Loc
 from bulletin.model import Severity
 from bulletin.render import longest_personal
 
@@ -26,29 +29,33 @@ def items_in_text(material: Material) -> Iterator[Found]:
 
     *Why*: some readers get the text only, on a watch, in a secure system or by their own choice.
 
-    *Instead of*: "Your program cannot show this mail."
+    *Instead of*: "Your program cannot show this mail.", or a list of contents whose items stand nowhere below it.
 
     *Write*: every item in both, which the theme's own templates do.
     """
+    told: set[Loc] = set()
     for mail in mails(material):
         if not mail.text.strip():
             yield Found((), f"the mail for {mail.edition.audience} has no plain text.", _TEMPLATE)
             continue
-        text = f" {plain_key(mail.text)} "
-        for node in mail.page.tree.css("a[name]"):
-            at = loc_of(material, node.attributes.get("name") or "")
-            match at:
-                case ("sections", int(s), "items", int(i)):
-                    title = material.issue.sections[s].items[i].title
-                    if f" {plain_key(title)} " not in text:
-                        yield Found(at, f'the plain text lacks the item "{clipped(title)}".', _TEMPLATE)
+        parts = _parts(material, mail)
+        below = _below(mail.text, parts)
+        for part in parts:
+            if part.is_item and part.words not in below and part.at not in told:
+                told.add(part.at)
+                anywhere = _alone(part.key).search(_lines(mail.text))
+                where = " below its contents" if anywhere else ""
+                # A title within a line of other words is there, if the text lists it nowhere else.
+                if anywhere or f" {part.key} " not in f" {plain_key(mail.text)} ":
+                    yield Found(part.at, f'the plain text lacks the item "{clipped(part.words)}"{where}.', _TEMPLATE)
 
 
 @check("TXT02", Severity.LOOK)
 def links_in_text(material: Material) -> Iterator[Found]:
-    """The plain text lacks a link that the HTML has (H-24).
+    """The plain text and the HTML do not hold the same links (H-24).
 
-    *Why*: who reads the text only cannot follow it.
+    *Why*: who reads the text only cannot follow a link it lacks. One that only the text has is an old one, or one that
+    nobody looked at.
 
     *Instead of*: "See the guidance", with the link in the HTML alone.
 
@@ -58,13 +65,25 @@ def links_in_text(material: Material) -> Iterator[Found]:
     for mail in mails(material):
         if not mail.text.strip():
             continue
+        written = [_variants(match[0]) for match in _ADDRESS.finditer(mail.text)]
+        in_text = frozenset().union(*written)
+        in_html = set()
         for node in mail.page.tree.css("a[href]"):
-            address = node.attributes.get("href") or ""
-            bare = address.removeprefix("mailto:")
-            if address.startswith(("http", "mailto:")) and bare not in mail.text and address not in told:
+            address = (node.attributes.get("href") or "").strip()
+            in_html.add(address)
+            web = address.startswith(("http://", "https://"))
+            lacks = address not in in_text if web else not _names(mail.text, address.removeprefix("mailto:"))
+            if (web or address.startswith("mailto:")) and lacks and address not in told:
                 told.add(address)
                 at = loc_of(material, mail.page.owner(node))
                 yield Found(at, f"the plain text lacks the link to {clipped(address)}.", _TEMPLATE)
+        shown = mail.page.tree.body.text() if mail.page.tree.body else ""
+        for variants in written:
+            address = min(variants, key=len)
+            # An address that the HTML shows as words, in code for example, is in both.
+            if not variants & in_html and not any(variant in shown for variant in variants) and address not in told:
+                told.add(address)
+                yield Found((), f"the HTML lacks the link to {clipped(address)}, which the text has.", _TEMPLATE)
 
 
 @check("TXT03", Severity.MUST_FIX)
@@ -124,3 +143,155 @@ def long_line(material: Material) -> Iterator[Found]:
                 (), f'the line "{clipped(line, 40)}" of the plain text has {len(line.encode()):,} bytes.', _TEMPLATE
             )
             return
+
+
+@check("TXT06", Severity.LOOK)
+def same_order(material: Material) -> Iterator[Found]:
+    """The plain text has items in another order than the HTML, or lacks a section's heading (H-24).
+
+    *Why*: two readers who speak about "the third item" should speak of the same one, and a text without headings is a
+    wall.
+
+    *Instead of*: events first in the text and last in the HTML.
+
+    *Write*: one order, which the theme's own templates keep.
+    """
+    told: set[Loc] = set()
+    for mail in mails(material):
+        if not mail.text.strip():
+            continue
+        parts = _parts(material, mail)
+        below = _below(mail.text, parts)
+        rest = iter(below)
+        for part in parts:
+            if part.words not in below:
+                if not part.is_item and part.at not in told and not _names(plain_key(mail.text), part.key):
+                    told.add(part.at)
+                    yield Found(part.at, f'the plain text lacks the heading "{clipped(part.words)}".', _TEMPLATE)
+            elif part.words not in rest:
+                yield Found(part.at, f'the plain text has "{clipped(part.words)}" at another place.', _TEMPLATE)
+                break
+
+
+@check("TXT07", Severity.MUST_FIX)
+def marking_in_text(material: Material) -> Iterator[Found]:
+    """The plain text lacks a marking that the HTML shows, or does not begin and end with it (S-09, S-12).
+
+    *Why*: who reads or forwards the text alone would treat it as open.
+
+    *Instead of*: OFFICIAL-SENSITIVE at the top of the HTML, and a text that begins with the title.
+
+    *Write*: the marking as the first and the last line of the text, which the theme's own templates do.
+    """
+    for mail in mails(material):
+        lines = [plain_key(line) for line in mail.text.splitlines() if plain_key(line)]
+        told: set[str] = set()
+        for node in mail.page.elements if lines else ():
+            words = " ".join(node.text().split()) if node.tag in _HOLDERS else ""
+            if words in told or not _MARKING.fullmatch(words):
+                continue
+            told.add(words)
+            at, key = loc_of(material, mail.page.owner(node)), plain_key(words)
+            if at and key not in lines:
+                yield Found(at, f'the plain text lacks the marking "{clipped(words)}" of the item.', _TEMPLATE)
+            elif not at and (lines[0] != key or lines[-1] != key):
+                which = " and ".join(name for name, line in (("begin", lines[0]), ("end", lines[-1])) if line != key)
+                yield Found(
+                    (), f'the text for {mail.edition.audience} does not {which} with "{clipped(words)}".', _TEMPLATE
+                )
+
+
+# ---------------------------------------------------------------- looking
+
+_HOLDERS = frozenset({"p", "div", "td", "h1", "h2", "h3"})
+_MARKING = re.compile(r"(?:(?:TOP )?SECRET|OFFICIAL|TLP:)[A-Z0-9 :,;|/+&()‐‑–—-]{0,120}")
+_ADDRESS = re.compile(r"https?://[^\s<>\"]+")
+_CLOSING = ".,;:!?'’”)]}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """An item or a section as the HTML shows it: its path in the issue file, its title, and the title's plain words."""
+
+    at: Loc
+    words: str
+    key: str
+
+    @property
+    def is_item(self) -> bool:
+        return len(self.at) == 4
+
+
+def _parts(material: Material, mail: Mail) -> list[_Part]:
+    """The items and the sections with a heading, in the order of the HTML."""
+    found: list[_Part] = []
+    section: Loc = ()
+    for node in mail.page.elements:
+        if node.tag == "a" and (name := node.attributes.get("name")):
+            at = loc_of(material, name)
+            section = at if len(at) == 2 else ()
+            match at:
+                case ("sections", int(s), "items", int(i)):
+                    found.append(_part(at, material.issue.sections[s].items[i].title))
+        elif section and node.tag in {"h1", "h2", "h3"}:
+            found.append(_part(section, node.text()))
+            section = ()
+    return [part for part in found if part.key]
+
+
+def _part(at: Loc, words: str) -> _Part:
+    return _Part(at, " ".join(words.split()), plain_key(words))
+
+
+@lru_cache(maxsize=8)
+def _lines(text: str) -> str:
+    """The words of each line, one line each."""
+    return "\n".join(key for line in text.splitlines() if (key := plain_key(line)))
+
+
+@lru_cache(maxsize=512)
+def _alone(key: str) -> re.Pattern[str]:
+    """Finds a title that fills one line or several."""
+    return re.compile("^" + key.replace(" ", "[ \n]") + "$", re.MULTILINE)
+
+
+def _below(text: str, parts: list[_Part]) -> list[str]:
+    """The titles in the order in which the text has them, its list of contents left out.
+
+    The contents end where a title comes for the second time, if most items have been named by then.
+    """
+    lines = _lines(text)
+    places = sorted(
+        {(match.start(), match.end(), part.words) for part in parts for match in _alone(part.key).finditer(lines)}
+    )
+    items = {part.words for part in parts if part.is_item}
+    seen: set[str] = set()
+    end = 0
+    for n, (start, stop, words) in enumerate(places):
+        if words in seen:
+            listed = len(seen & items) * 2 > len(items) and len({part.key for part in parts}) == len(parts)
+            return [words for *_, words in places[n if listed else 0 :]]
+        # A list names one after the other; with a summary between them it is no list.
+        if len(lines[end:start].split()) > _BETWEEN:
+            seen.clear()
+        seen.add(words)
+        end = stop
+    return [words for *_, words in places]
+
+
+_BETWEEN = 8
+"""Most words between two titles of a list: the heading of a section whose items follow."""
+
+
+def _variants(address: str) -> frozenset[str]:
+    """An address as it was typed, and without the signs that may belong to the sentence around it."""
+    found = {address}
+    while len(address) > 9 and address[-1] in _CLOSING:
+        address = address[:-1]
+        found.add(address)
+    return frozenset(found)
+
+
+def _names(text: str, words: str) -> bool:
+    """Whether a text holds these words, not as a part of longer ones."""
+    return bool(re.search(rf"(?<![\w@.+-]){re.escape(words)}(?![\w@-])", text))
