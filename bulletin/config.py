@@ -79,6 +79,8 @@ class Brand:
     """Words at the top of every issue. Leave out to use the publication's name."""
     strapline: str = ""
     """A line under the masthead."""
+    logo: str | None = None
+    """Picture at the top in place of the masthead's words, which it has to show: templates/logo.png"""
     colour: str = "#1d3557"
     """Main colour: masthead, headings and links."""
     accent: str = "#2a7f8e"
@@ -374,6 +376,7 @@ _ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@(?:[A-Za-z0-9-]{1,
 _LONGEST_ADDRESS = 254
 _LONGEST_LIST_ID = 250
 _WEB = re.compile(r"https?://[^\s/\x00-\x1f\x7f<>\"][^\s\x00-\x1f\x7f<>\"]*\Z")
+_LOGO = re.compile(r"templates/[A-Za-z0-9][A-Za-z0-9._-]*\.(?:png|jpe?g)\Z")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*\Z")
 _ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*\Z")
 
@@ -408,6 +411,13 @@ def _beyond_schema(config: Config) -> Iterator[Complaint]:
     if not _LANGUAGE.match(config.language):
         yield ("language",), f'"{config.language}" is not a language tag.', "For British English write en-GB."
     yield from _brand_colours(config.brand)
+    logo = config.brand.logo
+    if logo is not None and not _LOGO.match(logo):
+        yield (
+            ("brand", "logo"),
+            f'"{logo}" is not a PNG or JPEG file in the folder templates.',
+            "Copy the picture there, and write templates/logo.png.",
+        )
     if re.search(r"[;{}<>\"\\]", config.brand.font):
         yield (
             ("brand", "font"),

@@ -23,14 +23,18 @@ from bulletin.model import (
     Picture,
 )
 
+LOGO_WIDEST = 536
+"""Pixels of the mail's column without its margins."""
+LOGO_FORMATS = frozenset({"PNG", "JPEG"})
+
 
 def make_edition(
     issue: Issue, config: Config, pictures: Mapping[str, Picture | None], audience: str = EVERYONE
 ) -> Edition:
     """The issue as `audience` reads it: everyone's items and its own, in order, without empty sections.
 
-    `pictures` holds the facts of the issue's picture files. A picture is shown only where it may be published: mail
-    fetches pictures from the archive, so restricted items and issues outside the archive have none.
+    `pictures` holds the facts of the issue's picture files and of the masthead's. A picture is shown only where it may
+    be published: mail fetches pictures from the archive, so restricted items and issues outside the archive have none.
 
     Raises `LeakError` if everyone would read what is marked for fewer (S-21).
     """
@@ -64,6 +68,7 @@ def make_edition(
         online_url=issue_url(config, issue.id) if issue.public and audience == EVERYONE else None,
         marking=marking,
         tlp=tlp,
+        logo=_logo(issue, config, pictures) if issue.public else None,
     )
 
 
@@ -127,6 +132,11 @@ def issue_url(config: Config, issue: str) -> str:
     return f"{config.archive_url}{issue}/"
 
 
+def logo_name(logo: str) -> str:
+    """File name of the masthead's picture beside each issue's page, so that a new one leaves old mails alone."""
+    return f"masthead.{logo.rpartition('.')[2]}"
+
+
 def calendar_name(item: str) -> str:
     """File name of an event's calendar file, beside the issue's page."""
     return f"{item}.ics"
@@ -156,6 +166,20 @@ def _shown(item: Item) -> str:
     """The marking shown with an item: one that keeps it from somebody."""
     marking = markings.marking_of(item)
     return str(marking) if marking and not marking.for_everyone else ""
+
+
+def _logo(issue: Issue, config: Config, pictures: Mapping[str, Picture | None]) -> EditionPicture | None:
+    facts = pictures.get(config.brand.logo or "")
+    if not config.brand.logo or facts is None or facts.format not in LOGO_FORMATS:
+        return None
+    width = min(facts.width, LOGO_WIDEST)
+    return EditionPicture(
+        src=issue_url(config, issue.id) + logo_name(config.brand.logo),
+        file=logo_name(config.brand.logo),
+        alt=config.brand.masthead or config.name,
+        width=width,
+        height=round(facts.height * width / facts.width),
+    )
 
 
 def _picture(item: Item, issue: Issue, config: Config, pictures: Mapping[str, Picture | None]) -> EditionPicture | None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bulletin import __version__
-from bulletin.editions import audiences_of, issue_url, make_edition
+from bulletin.editions import audiences_of, issue_url, logo_name, make_edition
 from bulletin.errors import BulletinError, LeakError, Problem
 from bulletin.markings import refuse_before_embargo
 from bulletin.model import Candidate, Finding, Image, Issue, Item, Mend, RenderedEdition, Severity
@@ -502,6 +502,8 @@ def write_rendered(
             write_atomically(path, data, lasting=False)
             written.append((path, len(data)))
     if local_pictures:
+        if home.config.brand.logo and (logo := home.logo_bytes()):
+            write_atomically(directory / logo_name(home.config.brand.logo), logo, lasting=False)
         there = {name for name, facts in home.pictures(file.issue).items() if facts}
         for picture in {item.image.file for item in file.issue.items if item.image and not item.restricted} & there:
             write_atomically(directory / picture, home.picture_bytes(issue, picture))
@@ -735,7 +737,12 @@ def build_archive(home: Publication, directory: Path) -> tuple[Path, tuple[Issue
         refuse_before_embargo(open_items, now(), home.config.zone, what=f"issue {issue.id} cannot be published")
     pictures = {issue.id: home.pictures(issue) for issue in public}
     outputs = site.build(
-        public, home.config, pictures=pictures, picture_bytes=home.picture_bytes, template_dirs=home.template_dirs
+        public,
+        home.config,
+        pictures=pictures,
+        picture_bytes=home.picture_bytes,
+        template_dirs=home.template_dirs,
+        logo=home.logo_bytes(),
     )
     gate.check_public(outputs, issues, home.config)
     site.write(outputs, directory)

@@ -392,6 +392,8 @@ class Edition:
     """The strictest protective marking of what it holds, shown first and last (S-08, S-09); empty if none is shown."""
     tlp: str = ""
     """The strictest traffic light label of what it holds."""
+    logo: EditionPicture | None = None
+    """The masthead's picture; its alternative text is the masthead's words."""
 
     @property
     def items(self) -> Iterator[EditionItem]:

@@ -178,9 +178,15 @@ class Publication:
             lock.release()
 
     def pictures(self, issue: Issue) -> dict[str, Picture | None]:
-        """Size and format of each picture the issue names, by file; None where the file is missing."""
-        folder = self.issue_dir(issue.id)
-        return {item.image.file: measure(folder / item.image.file) for item in issue.items if item.image}
+        """Size and format of each picture the issue names, and of the masthead's, by file; None where it is missing."""
+        folder, logo = self.issue_dir(issue.id), self.config.brand.logo
+        own = {logo: measure(self.root / logo)} if logo else {}
+        return own | {item.image.file: measure(folder / item.image.file) for item in issue.items if item.image}
+
+    def logo_bytes(self) -> bytes | None:
+        """The bytes of the masthead's picture, if there is one."""
+        path = self.root / (self.config.brand.logo or ".")
+        return path.read_bytes() if path.is_file() else None
 
     def picture_bytes(self, issue: str, file: str) -> bytes:
         """The bytes of a picture of an issue."""

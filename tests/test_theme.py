@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,9 @@ from pathlib import Path
 import pytest
 from layouts import every_layout
 from lxml import html as lxml_html
+from PIL import Image as PillowImage
 
+from bulletin import flow
 from bulletin.archive import site
 from bulletin.config import Brand
 from bulletin.editions import make_edition
@@ -210,6 +213,52 @@ def test_the_brand_reaches_mail_and_archive_from_one_place() -> None:
     for value in (brand.colour, brand.accent, brand.font):
         assert value in mail
         assert value in style or (value == brand.accent and palette.light(brand).label in style)
+
+
+def test_the_mastheads_picture_is_in_mail_archive_and_local_copy_with_its_words_for_those_who_do_not_see_it(
+    tmp_path: Path,
+) -> None:
+    """H-06, X-10: an absolute https address, a width, and alternative text."""
+    home = with_logo(tmp_path)
+    flow.build_archive(home, tmp_path / "site")
+    written = flow.write_rendered(home, "2024-05", tmp_path / "mail", local_pictures=True)
+    mail = next(one for one in flow.render(home, "2024-05") if one.audience == "everyone").html
+    assert re.search(
+        r'<h1 [^>]*><img (?=[^>]*src="https://news\.example\.org/2024-05/masthead\.png")(?=[^>]*width="536")'
+        r'(?=[^>]*alt="Quay News")[^>]*></h1>',
+        mail,
+    )
+    assert 'src="masthead.png"' in written[-2][0].read_text()
+    logo = (tmp_path / "templates" / "logo.png").read_bytes()
+    for copy in (tmp_path / "mail" / "masthead.png", tmp_path / "site" / "2024-05" / "masthead.png"):
+        assert copy.read_bytes() == logo
+    page = (tmp_path / "site" / "2024-05" / "index.html").read_text()
+    assert '<img src="../2024-05/masthead.png" alt="Quay News" width="536" height="119">' in page
+
+
+def test_a_mastheads_picture_that_is_not_there_leaves_its_words(tmp_path: Path) -> None:
+    home = with_logo(tmp_path)
+    (tmp_path / "templates" / "logo.png").unlink()
+    mail = flow.render(home, "2024-05")[-1].html
+    assert re.search(r"<h1 [^>]*>Quay News</h1>", mail)
+    assert "BRD01" in {finding.code for finding in flow.check(home, "2024-05").findings}
+
+
+def with_logo(folder: Path) -> Publication:
+    """A publication with a picture in its masthead and one public issue."""
+    (folder / "templates").mkdir()
+    PillowImage.new("RGB", (900, 200), "#1d3557").save(folder / "templates" / "logo.png")
+    (folder / "bulletin.toml").write_text(
+        'name = "Quay News"\n[organisation]\nname = "Quay"\npostal_address = "1 Quay, Exampleton"\n'
+        '[sender]\nname = "Quay News"\naddress = "news@example.org"\n'
+        '[web]\narchive_url = "https://news.example.org/"\n[brand]\nlogo = "templates/logo.png"\n'
+    )
+    (folder / "issues" / "2024-05").mkdir(parents=True)
+    (folder / "issues" / "2024-05" / "issue.yaml").write_text(
+        "schema: 1\nid: 2024-05\ntitle: Quay News, May 2024\ndate: 2024-05-30\npublic: true\n"
+        "sections:\n  - id: news\n    items:\n      - id: boats\n        title: Boats are back\n"
+    )
+    return open_publication(folder, {"BULLETIN_SECRET": "a secret that only these tests use, long enough"})
 
 
 def test_a_right_to_left_mail_mirrors_its_cards() -> None:

@@ -33,13 +33,15 @@ def build(
     pictures: Mapping[str, Mapping[str, Picture | None]],
     picture_bytes: Callable[[str, str], bytes],
     template_dirs: tuple[Path, ...],
+    logo: bytes | None = None,
 ) -> Mapping[str, bytes]:
     """The site of all issues marked public, as content by relative path; issues that are not are passed over.
 
     `pictures` holds, for each issue, the facts of its picture files; `picture_bytes(issue, file)` gives a file's
-    content and is asked only for pictures that are shown. Raises `BulletinError` for a picture that cannot be published
-    and for a template that cannot be filled.
+    content and is asked only for pictures that are shown; `logo` is the content of the masthead's. Raises
+    `BulletinError` for a picture that cannot be published and for a template that cannot be filled.
     """
+    logo = published(logo, config.brand.logo or "") if logo else None
     editions = [
         make_edition(issue, config, pictures.get(issue.id, {}), EVERYONE)
         for issue in sorted(issues, key=lambda issue: (issue.date, issue.id), reverse=True)
@@ -54,6 +56,8 @@ def build(
             )
         outputs.update(_pictures(edition, picture_bytes))
         outputs.update(_calendars(edition, config))
+        if edition.logo and logo:
+            outputs[f"{edition.issue}/{edition.logo.file}"] = logo
         outputs[f"{edition.issue}/index.html"] = site.issue_page(edition)
     outputs["index.html"] = site.index_page()
     outputs["404.html"] = site.missing_page()

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from bulletin import flow
 from bulletin.checks import all_checks
-from bulletin.editions import issue_url, may_read
+from bulletin.editions import issue_url, logo_name, may_read
 from bulletin.model import EVERYONE, Issue, RenderedEdition
 from bulletin.preview.state import PreviewMail, PreviewState
 from bulletin.publication import Publication, open_publication
@@ -25,6 +25,8 @@ def load(home: Publication, issue: str) -> PreviewState:
         raise checked.refused
     folder = home.issue_dir(issue)
     pictures = {item.image.file: folder / item.image.file for item in checked.file.issue.items if item.image}
+    if home.config.brand.logo:
+        pictures[logo_name(home.config.brand.logo)] = home.root / home.config.brand.logo
     return PreviewState(
         title=checked.file.issue.title,
         path=checked.file.path,
