@@ -297,7 +297,8 @@ def check(
         rendered = render_file(home, file)
     except LeakError as error:
         refused = error
-    checked = replace(_judge(home, file, rendered, online=online, on_progress=on_progress), refused=refused)
+    judged = _judge(home, file, rendered, refused=refused is not None, online=online, on_progress=on_progress)
+    checked = replace(judged, refused=refused)
     if refused and not any(finding.code.startswith(("AUD", "MRK")) for finding in checked.must_fix):
         raise refused
     return checked
@@ -315,6 +316,7 @@ def _judge(
     *,
     online: bool,
     leaving: bool = False,
+    refused: bool = False,
     on_progress: Progress = lambda done, of: None,
 ) -> Checked:
     """All findings about an issue and its finished mails."""
@@ -329,6 +331,7 @@ def _judge(
         earlier=tuple(other for other in home.other_issues(file.issue.id) if other.date < file.issue.date),
         pictures=home.pictures(file.issue),
         rendered=rendered,
+        refused=refused,
         words=home.own_words(),
         leaving=leaving,
         theme=words,

@@ -19,6 +19,7 @@ import inspect
 import json
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -225,6 +226,19 @@ def test_an_allowance_for_an_online_check_waits_until_links_were_asked() -> None
     assert allowing({"links": dead}, allowance) == ()
     works = {"https://www.example.org/reviews": {"state": "works"}}
     assert [finding.code for finding in allowing({"links": works}, allowance)] == ["ALW01"]
+
+
+def test_an_allowance_for_a_picture_not_yet_published_waits_until_the_mail_leaves() -> None:
+    allowance = {"code": "LNK13"}
+    works = {"links": {"https://bulletin.example.org/a.png": {"state": "works", "kind": "image/png"}}}
+    assert allowing(works, allowance) == ()
+    assert [finding.code for finding in allowing({**works, "leaving": True}, allowance)] == ["ALW01"]
+
+
+def test_an_allowance_for_a_fault_of_the_mail_waits_until_the_mail_could_be_made() -> None:
+    case = merged({}, {"issue": {"allow": [{"code": "CON03", "why": "Our colours.", "by": "J. Editor"}]}})
+    assert checks.run(replace(material(case), refused=True)) == ()
+    assert [finding.code for finding in checks.run(material(case))] == ["ALW01"]
 
 
 def test_an_allowance_for_a_code_that_is_none_names_the_nearest() -> None:

@@ -31,6 +31,8 @@ class Material:
     """Facts of the picture files the issue names; None for a missing one."""
     rendered: tuple[RenderedEdition, ...] = ()
     """The finished mails; empty if they could not be rendered."""
+    refused: bool = False
+    """Whether the mails were not let out of rendering, so that nobody has looked at them."""
     links: Mapping[str, LinkFact] = field(default_factory=lambda: MappingProxyType({}))
     """What is known of the addresses in the mails, pictures included; nothing of those that were not asked."""
     online: bool = False
@@ -80,7 +82,14 @@ class Check:
     severity: Severity
     look: Look
     online: bool = False
-    """Whether it speaks only when the network was asked."""
+    """Whether it goes by what links answered, so that without asking it may find nothing."""
+    leaving: bool = False
+    """Whether it looks only at a mail that is about to leave."""
+
+    def has_looked(self, material: Material) -> bool:
+        """Whether silence means that all is well."""
+        asked = material.online or not self.online
+        return asked and not material.refused and (material.leaving or not self.leaving)
 
     @property
     def summary(self) -> str:
@@ -89,6 +98,8 @@ class Check:
 
     def findings(self, material: Material) -> Iterator[Finding]:
         """What it notices in the material, each at its place."""
+        if self.leaving and not material.leaving:
+            return
         for found in self.look(material):
             yield Finding(
                 code=self.code,
@@ -102,11 +113,11 @@ class Check:
             )
 
 
-def check(code: str, severity: Severity, *, online: bool = False) -> Callable[[Look], Look]:
-    """Make a function a check. The code is three letters for the theme and two digits; `online` if it needs `links`."""
+def check(code: str, severity: Severity, *, online: bool = False, leaving: bool = False) -> Callable[[Look], Look]:
+    """Make a function a check. The code is three letters for the theme and two digits; the rest is as in `Check`."""
 
     def register(look: Look) -> Look:
-        REGISTERED[code] = Check(code, severity, look, online)
+        REGISTERED[code] = Check(code, severity, look, online, leaving)
         return look
 
     return register

@@ -22,8 +22,8 @@ def idle(material: Material) -> Iterator[Found]:
     """
     for number, allowance in enumerate(material.issue.allow):
         known = REGISTERED.get(allowance.code)
-        if known is None or allowance.code.startswith(_OWN) or (known.online and not material.online):
-            continue  # of what needs the network, nobody looked
+        if known is None or allowance.code.startswith(_OWN) or not known.has_looked(material):
+            continue
         if not any(allowance.item in {None, finding.item} for finding in known.findings(material)):
             message = f"this allowance for {allowance.code} matches nothing any more."
             yield Found(("allow", number), message, "Delete it.")

@@ -414,7 +414,7 @@ def unchecked(material: Material) -> Iterator[Found]:
         )
 
 
-@check("LNK13", Severity.MUST_FIX, online=True)
+@check("LNK13", Severity.MUST_FIX, online=True, leaving=True)
 def pictures_not_published(material: Material) -> Iterator[Found]:
     """A picture of the mail is not at its address yet, and the mail is about to leave.
 
@@ -424,8 +424,6 @@ def pictures_not_published(material: Material) -> Iterator[Found]:
 
     *Write*: publish the archive first: `bulletin archive`, and put its folder where readers get it.
     """
-    if not material.leaving:
-        return
     for src, loc in _pictures(material):
         fact = material.links.get(src)
         missing = fact is not None and fact.state is LinkState.DEAD
