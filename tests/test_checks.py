@@ -257,6 +257,19 @@ def test_an_allowance_needs_a_reason_and_a_name(key: str, says: str) -> None:
     assert says in finding.message
 
 
+# ---------------------------------------------------------------- several mails
+
+
+def test_a_slip_in_the_smallest_mail_is_found_and_one_in_all_of_them_is_told_once() -> None:
+    """An item for one audience is in its mail only, which need not be the longest."""
+    (large,) = rendered("<table><tr><td>Much to read</td></tr></table><p>More</p>" * 50)
+    (small,) = rendered('<table><tr><td><a href="/guides">Guides</a></td></tr></table>')
+    mails = replace(material({}), rendered=(large, replace(small, audience="forces")))
+    found = [(finding.code, finding.message) for finding in checks.run(mails)]
+    assert ("HTM08", 'the address "/guides" is not whole.') in found
+    assert [code for code, _ in found].count("HTM03") == 1
+
+
 # ---------------------------------------------------------------- any words
 
 ODD = (

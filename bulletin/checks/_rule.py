@@ -97,10 +97,10 @@ class Check:
         return (self.look.__doc__ or "").strip().splitlines()[0]
 
     def findings(self, material: Material) -> Iterator[Finding]:
-        """What it notices in the material, each at its place."""
+        """What it notices in the material, each at its place, and once: one slip shows in the mails of all readers."""
         if self.leaving and not material.leaving:
             return
-        for found in self.look(material):
+        for found in dict.fromkeys(self.look(material)):
             yield Finding(
                 code=self.code,
                 severity=self.severity,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from bulletin.checks._mail import Mail, loc_of, mails
+from bulletin.checks._mail import loc_of, mails
 from bulletin.checks._reading import clipped
 from bulletin.checks._rule import Found, Material, check
 from bulletin.model import Severity
@@ -33,13 +33,11 @@ def headings(material: Material) -> Iterator[Found]:
 
     *Write*: one `h1` for the bulletin, `h2` for sections and `h3` for items.
     """
-    for mail in _once(material):
+    for mail in mails(material):
         levels = [node for node in mail.page.elements if re.fullmatch(r"h[1-6]", node.tag or "")]
         first = sum(node.tag == "h1" for node in levels)
         if first != 1:
-            yield Found(
-                (), f"the mail for {mail.edition.audience} has {first} first headings (h1), not one.", _TEMPLATE
-            )
+            yield Found((), f"the mail has {first} first headings (h1), not one.", _TEMPLATE)
         before = 0
         for node in levels:
             level, words = int((node.tag or "h1")[1]), clipped(node.text())
@@ -62,7 +60,7 @@ def language_told(material: Material) -> Iterator[Found]:
 
     *Write*: `lang="en-GB"` on `<html>` and on the part around all of the body.
     """
-    for mail in _once(material):
+    for mail in mails(material):
         root = mail.page.tree.css_first("html")
         told = (root.attributes.get("lang") or "") if root else ""
         inside = [node.attributes.get("lang") for node in mail.page.elements[1:3]]
@@ -82,16 +80,16 @@ def table_roles(material: Material) -> Iterator[Found]:
 
     *Write*: `<table role="presentation" width="600">`. A table of figures has headings, `<th>`, instead.
     """
-    for mail in _once(material):
-        bare = [
-            node
+    most = 0
+    for mail in mails(material):
+        bare = sum(
+            node.tag == "table" and not node.css_first("th") and not _presents(node.attributes.get("role"))
             for node in mail.page.elements
-            if node.tag == "table" and not node.css_first("th") and not _presents(node.attributes.get("role"))
-        ]
+        )
         hidden = [tag for tag in re.findall(r"(?i)<table\b[^>]*>", "".join(_comments(mail.html))) if "role=" not in tag]
-        if bare or hidden:
-            count = len(bare) + len(hidden)
-            yield Found((), f'tables without role="presentation" in the mail: {count}.', _TEMPLATE)
+        most = max(most, bare + len(hidden))
+    if most:
+        yield Found((), f'tables without role="presentation" in the mail: {most}.', _TEMPLATE)
 
 
 @check("HTM04", Severity.MUST_FIX)
@@ -104,7 +102,7 @@ def link_without_words(material: Material) -> Iterator[Found]:
 
     *Write*: words that say where the link leads.
     """
-    for mail in _once(material):
+    for mail in mails(material):
         for node in mail.page.elements:
             if node.tag != "a" or not node.attributes.get("href") or node.text().strip():
                 continue
@@ -125,7 +123,7 @@ def broken_picture(material: Material) -> Iterator[Found]:
 
     *Write*: `<img src="https://…/lamp.png" alt="A lamp" width="600">`, or `alt=""` for decoration.
     """
-    for mail in _once(material):
+    for mail in mails(material):
         for node in mail.page.elements:
             if node.tag != "img":
                 continue
@@ -147,7 +145,7 @@ def picture_width(material: Material) -> Iterator[Found]:
 
     *Write*: `width="536"`, and a file at least as wide; twice as wide for sharp screens.
     """
-    for mail in _once(material):
+    for mail in mails(material):
         for node in mail.page.elements:
             if node.tag != "img":
                 continue
@@ -176,7 +174,7 @@ def forbidden(material: Material) -> Iterator[Found]:
 
     *Write*: a link to the page with the form.
     """
-    for mail in _once(material):
+    for mail in mails(material):
         for node in (*mail.page.tree.css("head *"), *mail.page.elements):
             at = loc_of(material, mail.page.owner(node))
             if node.tag in _FORBIDDEN:
@@ -198,7 +196,7 @@ def part_of_an_address(material: Material) -> Iterator[Found]:
 
     *Write*: `https://www.example.org/guides`.
     """
-    for mail in _once(material):
+    for mail in mails(material):
         for node in mail.page.elements:
             for name in _ADDRESSES:
                 value = (node.attributes.get(name) or "").strip() if name in node.attributes else None
@@ -219,14 +217,14 @@ def outlook_comments(material: Material) -> Iterator[Found]:
 
     *Write*: `<!--[if mso]>` … `<![endif]-->`, one after the other.
     """
-    for mail in _once(material):
+    for mail in mails(material):
         depth, worst = 0, 0
         for mark in re.findall(r"(?i)<!--\[if\b|<!\[if\b|<!\[endif\]", mail.html):
             depth += -1 if "endif" in mark.casefold() else 1
             worst = max(worst, depth, 2 if depth < 0 else 0)
         if depth or worst > 1:
             what = "do not pair up" if depth else "stand inside one another"
-            yield Found((), f"the comments for Outlook in the mail for {mail.edition.audience} {what}.", _TEMPLATE)
+            yield Found((), f"the comments for Outlook in the mail {what}.", _TEMPLATE)
 
 
 @check("HTM10", Severity.LOOK)
@@ -240,7 +238,7 @@ def dead_jump(material: Material) -> Iterator[Found]:
 
     *Write*: `<a name="report" id="report"></a>` before the heading.
     """
-    for mail in _once(material):
+    for mail in mails(material):
         names = {node.attributes.get("name") for node in mail.page.elements if node.tag == "a"}
         ids = {node.attributes.get("id") for node in mail.page.elements}
         for node in mail.page.elements:
@@ -271,13 +269,6 @@ def legal_footer(material: Material) -> Iterator[Found]:
         ]
         if missing:
             yield Found((), f"the mail for {mail.edition.audience} lacks {' and '.join(missing)}.", _TEMPLATE)
-
-
-def _once(material: Material) -> Iterator[Mail]:
-    """The mail that shows the most: what is wrong with one edition is wrong with all, and is told once."""
-    found = list(mails(material))
-    if found:
-        yield max(found, key=lambda mail: len(mail.html))
 
 
 def _presents(role: str | None) -> bool:
