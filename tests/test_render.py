@@ -128,6 +128,11 @@ def test_h18_root_says_language_direction_and_title() -> None:
     assert (wrapper.get("role"), wrapper.get("lang"), wrapper.get("dir")) == ("article", "en-GB", "ltr")
 
 
+def test_no_words_of_an_issue_take_the_main_part_from_screen_readers() -> None:
+    page = lxml_html.document_fromstring(rendered(holding(item(title='How to use role="main" and <main>'))).html)
+    assert len(page.xpath("body/div[@role='main']/div")) == 1
+
+
 def test_h16_preheader_is_the_first_text_and_hidden() -> None:
     edition = may()
     page = lxml_html.document_fromstring(rendered(edition).html)

@@ -104,6 +104,53 @@ def test_outlook_reads_conditions_as_word_does_h08(condition: str, holds: bool) 
     assert views.resolved(f"a<!--[if {condition}]><!-->b<!--<![endif]-->c") == ("abc" if holds else "ac")
 
 
+@pytest.mark.parametrize(
+    ("html", "shown"),
+    [
+        ("a<!--[IF mso]>b<![ENDIF]-->c", "abc"),
+        ("a<!--[if mso]>b<!--[if gte mso 9]>c<![endif]-->d<![endif]-->e", "abcde"),
+        ("a<!--[if mso]>b<!--[if lt mso 9]>c<![endif]-->d<![endif]-->e", "abde"),
+        ("a<!--[if !mso]>b<!--[if mso]>c<![endif]-->d<![endif]-->e", "ae"),
+        ("a<!-- not <!--[if mso]> b <![endif]-->c", "a<!-- not <!--[if mso]> b <![endif]-->c"),
+        ("a<!--[if mso]>b<!-- c -->d<![endif]-->e", "ab<!-- c -->de"),
+        ("a<!--[if mso]>b-->c<!--[if mso]>d<![endif]-->e", "a<!--[if mso]>b-->cde"),
+        ("a<![endif]-->b<!--[if !mso]>c<![endif]-->d", "a<![endif]-->bd"),
+        ("a<!--[if mso]>b", "a<!--[if mso]>b"),
+    ],
+)
+def test_outlook_conditions_in_one_another_in_comments_and_without_an_end_h09(html: str, shown: str) -> None:
+    assert views.resolved(html) == shown
+
+
+def _conditional(inner: tuple[str, str], holds: bool) -> tuple[str, str]:
+    html, shown = inner
+    return (f"<!--[if mso]>{html}<![endif]-->", shown) if holds else (f"<!--[if !mso]><!-->{html}<!--<![endif]-->", "")
+
+
+_LEAVES = st.sampled_from([("word", "word"), ("<b>x</b>", "<b>x</b>"), ("<!-- c -->", "<!-- c -->"), ("", "")])
+_NESTED = st.recursive(
+    _LEAVES,
+    lambda some: (
+        st.builds(_conditional, some, st.booleans())
+        | st.lists(some, max_size=4).map(lambda parts: ("".join(h for h, _ in parts), "".join(s for _, s in parts)))
+    ),
+    max_leaves=20,
+)
+
+
+@given(_NESTED)
+def test_outlook_shows_what_stands_in_conditions_that_all_hold_h09(case: tuple[str, str]) -> None:
+    html, shown = case
+    assert views.resolved(html) == shown
+
+
+@given(st.lists(st.sampled_from(["<!--[if mso]>", "<![endif]-->", "<![if !mso]>", "<!--", "-->", "<b>", "x"])))
+def test_no_conditions_however_odd_stop_the_outlook_view_h09(pieces: list[str]) -> None:
+    html = "".join(pieces)
+    assert len(views.resolved(html)) <= len(html)
+    views.classic_outlook(html)
+
+
 def test_outlook_lacks_what_was_tested_to_be_lacking_h23() -> None:
     seen = views.classic_outlook(
         "<style>.a > b { color: red } .a { color: red; border-radius: 3px } "

@@ -184,27 +184,44 @@ def classic_outlook(html: str) -> str:
 
 
 def resolved(html: str) -> str:
-    """HTML with its conditional comments resolved as Word does: `[if mso]` holds, `[if !mso]` does not."""
+    """HTML with its conditional comments resolved as Word does: `[if mso]` holds, `[if !mso]` does not.
+
+    One within another counts only where the outer one holds. What stands in an ordinary comment is part of that, and
+    a condition or an end without its other half stays as it is, for a browser to pass over.
+    """
+    signs = [sign for sign in _SIGN.finditer(html) if not sign["comment"]]
+    paired = _paired(signs)
     written: list[str] = []
-    at = 0
-    while (start := _CONDITION.search(html, at)) is not None:
-        shown = _holds(start["when"])
-        ending = _END_OF_SHOWN if start["open"] else _END_OF_HIDDEN
-        end = ending.search(html, start.end())
-        if end is None:
-            break
-        written.append(html[at : start.start()])
-        if shown:
-            written.append(html[start.end() : end.start()])
-        at = end.end()
+    at = hidden = 0  # hidden: how many conditions are open from the first that does not hold
+    for sign in (signs[number] for number in sorted(paired)):
+        if not hidden:
+            written.append(html[at : sign.start()])
+        at = sign.end()
+        if sign["end"]:
+            hidden -= bool(hidden)
+        else:
+            hidden += bool(hidden) or not _holds(sign["when"])
     return "".join(written) + html[at:]
 
 
-_CONDITION = re.compile(
-    r"<!(?:--)?\[if\s*(?P<when>[^\]]{1,200})\](?:(?P<open>\s*-->\s*<!-->|><!-->|-->|><!--\s*-->)|>)"
+def _paired(signs: Sequence[re.Match[str]]) -> set[int]:
+    """The numbers of the conditions that are closed, and of the signs that close them."""
+    paired: set[int] = set()
+    waiting: list[int] = []
+    for number, sign in enumerate(signs):
+        if not sign["end"]:
+            waiting.append(number)
+        elif waiting:
+            paired |= {waiting.pop(), number}
+    return paired
+
+
+_SIGN = re.compile(
+    r"<!(?:--)?\[if\s*(?P<when>[^\]]{1,200})\](?:\s*-->\s*<!-->|><!-->|-->|><!--\s*-->|>)"
+    r"|(?P<end><!--\s*<!\[endif\]\s*-->|<!\[endif\]\s*(?:--)?>)"
+    r"|(?P<comment><!--(?:.*?-->|.*))",
+    re.DOTALL | re.IGNORECASE,
 )
-_END_OF_SHOWN = re.compile(r"<!--\s*<!\[endif\]-->|<!\[endif\]-->")
-_END_OF_HIDDEN = re.compile(r"<!\[endif\](?:--)?>")
 _PART = re.compile(
     r"\s*(?:(?P<sign>[!&|()])|(?:(?P<compare>gte|gt|lte|lt)\s+)?(?P<name>[a-z]+)(?:\s+(?P<version>[\d.]+))?)", re.I
 )
