@@ -277,8 +277,35 @@ def _connect(host: str, port: int, watch: Watch, local_hosts: Collection[str]) -
     raise trouble
 
 
-def guarded_adapter(watch: Watch, local_hosts: Collection[str]) -> HTTPAdapter:
-    """A requests adapter whose connections are made under watch, to checked addresses.
+class Authorities:
+    """Whose certificates count: those of a file, else the usual ones. Safe to share between threads.
+
+    They are read once. Libraries read them for every connection, which costs more time than all else about it.
+    """
+
+    def __init__(self, file: str | None = None) -> None:
+        self._file = file
+        self._lock = threading.Lock()
+        self._context: ssl.SSLContext | None = None
+
+    def context(self) -> ssl.SSLContext:
+        """What connections are secured with."""
+        from requests.utils import DEFAULT_CA_BUNDLE_PATH
+        from urllib3.util.ssl_ import ALPN_PROTOCOLS, create_urllib3_context
+
+        with self._lock:
+            if self._context is None:
+                context = create_urllib3_context(cert_reqs=ssl.CERT_REQUIRED)
+                context.load_verify_locations(self._file or DEFAULT_CA_BUNDLE_PATH)
+                context.set_alpn_protocols(ALPN_PROTOCOLS)
+                # urllib3 sets the same again at each connection, and another thread may be reading it just then.
+                context.set_alpn_protocols = lambda alpn_protocols: None  # type: ignore[method-assign]
+                self._context = context
+            return self._context
+
+
+def guarded_adapter(watch: Watch, local_hosts: Collection[str], authorities: Authorities) -> HTTPAdapter:
+    """A requests adapter whose connections are made under watch, to checked addresses, trusting these authorities.
 
     It is used without a session, so there are no cookies, no proxies and no settings from the environment.
     """
@@ -295,7 +322,9 @@ def guarded_adapter(watch: Watch, local_hosts: Collection[str]) -> HTTPAdapter:
                 raise NewConnectionError(self, str(error)) from error
 
     class GuardedSecure(Guarded, HTTPSConnection):
-        pass
+        def connect(self) -> None:
+            self.ssl_context = authorities.context()
+            super().connect()
 
     class Pool(HTTPConnectionPool):
         ConnectionCls = Guarded
@@ -307,5 +336,9 @@ def guarded_adapter(watch: Watch, local_hosts: Collection[str]) -> HTTPAdapter:
         def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
             super().init_poolmanager(*args, **kwargs)
             self.poolmanager.pool_classes_by_scheme = {"http": Pool, "https": SecurePool}
+
+        def cert_verify(self, conn: Any, url: str, verify: object, cert: object) -> None:
+            """Leave the authorities to the connection: what is named here would be read again for each."""
+            conn.cert_reqs = "CERT_REQUIRED"
 
     return Adapter(max_retries=0)

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urljoin, urlsplit
 
-from bulletin.guard import FetchError, Limits, Watch, check_address, guarded_adapter
+from bulletin.guard import Authorities, FetchError, Limits, Watch, check_address, guarded_adapter
 
 if TYPE_CHECKING:
     from protego import Protego
@@ -96,6 +96,10 @@ class Client:
     limits: Limits = field(default_factory=Limits)
     certificates: str | None = None
     _robots: dict[str, Protego | FetchError] = field(default_factory=dict, repr=False, compare=False)
+    _authorities: Authorities = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_authorities", Authorities(self.certificates))
 
     def get(self, url: str, *, validators: Validators | None = None, accept: str = FEEDS) -> Fetched:
         """The document at `url`. Raises `FetchError` for anything but the document or "not changed".
@@ -103,7 +107,7 @@ class Client:
         The limits hold for the whole fetch, redirects included.
         """
         with Watch(self.limits) as watch:
-            adapter = guarded_adapter(watch, self.local_hosts)
+            adapter = guarded_adapter(watch, self.local_hosts, self._authorities)
             try:
                 return self._follow(url, adapter, watch, validators, accept)
             finally:
@@ -116,7 +120,7 @@ class Client:
         redirect passes the guard (Z-35). Raises `FetchError` only if there is no answer, or none that may be asked for.
         """
         with Watch(self.limits) as watch:
-            adapter = guarded_adapter(watch, self.local_hosts)
+            adapter = guarded_adapter(watch, self.local_hosts, self._authorities)
             try:
                 return self._answer(url.partition("#")[0], adapter, watch)
             finally:
@@ -193,7 +197,7 @@ class Client:
                 headers["If-Modified-Since"] = validators.last_modified
         request = Request("GET", url, headers=headers).prepare()
         timeout = (watch.connect_timeout, self.limits.total)
-        return adapter.send(request, stream=True, timeout=timeout, verify=self.certificates or True)
+        return adapter.send(request, stream=True, timeout=timeout, verify=True)
 
 
 def _next_address(url: str, location: str) -> str:

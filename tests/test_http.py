@@ -8,7 +8,9 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler
@@ -322,6 +324,26 @@ def test_z_31_tls_still_checks_who_answers(secure: tuple[Site, str]) -> None:
     url = web.gives("/feed", "ok")
     assert reason_of(client_for(web), url) == "has a certificate that cannot be trusted"
     assert client_for(web, certificates=certificates).get(url).body == b"ok"
+
+
+def test_z_31_a_certificate_for_another_name_is_refused_also_after_a_good_one(secure: tuple[Site, str]) -> None:
+    web, certificates = secure
+    url = web.gives("/feed", "ok")
+    elsewhere = web.host.replace("127.0.0.1", "localhost")
+    client = replace(client_for(web, certificates=certificates), local_hosts=(web.host, elsewhere))
+    assert client.get(url).body == b"ok"
+    assert reason_of(client, f"https://{elsewhere}/feed") == "has a certificate for another name"
+
+
+def test_the_authorities_are_read_once_for_connections_of_many_threads(secure: tuple[Site, str]) -> None:
+    """Reading them takes longer than everything else about asking a page."""
+    web, certificates = secure
+    url = web.gives("/feed", "ok")
+    client = client_for(web, certificates=certificates)
+    assert client.get(url).body == b"ok"
+    Path(certificates).unlink()
+    with ThreadPoolExecutor(16) as threads:
+        assert {probed.status for probed in threads.map(lambda _: client.probe(url), range(64))} == {200}
 
 
 def test_z_35_https_does_not_lead_back_to_http(secure: tuple[Site, str], web: Site) -> None:
