@@ -160,6 +160,11 @@ class Watch:
             except OSError:
                 continue
 
+    def refuse_late(self, url: str) -> None:
+        """Raise `FetchError` if the time is up: what has arrived may be a part only."""
+        if self._expired:
+            raise self._too_slow(url)
+
     def read(self, response: Response, url: str) -> bytes:
         """The body, unpacked, up to the size limit; what lies beyond it is never held (Z-36)."""
         limit = self._limits.size
@@ -172,9 +177,8 @@ class Watch:
                 raise FetchError(url, f"is larger than {limit / 1_000_000:g} MB")
             if chunk:
                 parts.append(chunk)
-            elif self._expired:
-                raise self._too_slow(url)
             else:
+                self.refuse_late(url)
                 return b"".join(parts)
 
     @contextmanager

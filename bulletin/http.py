@@ -10,10 +10,11 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 from bulletin.guard import Authorities, FetchError, Limits, Watch, check_address, guarded_adapter
 
@@ -29,6 +30,7 @@ PAGES: Final = "text/html, application/xhtml+xml;q=0.9, */*;q=0.5"
 
 _REDIRECTS: Final = (301, 302, 303, 307, 308)
 _PERMANENT: Final = (301, 308)
+_MEDIA_TYPE: Final = re.compile(r"\s*([\w!#$&^.+-]+/[\w!#$&^.+-]+)\s*(?:;|$)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +81,8 @@ class Probed:
     @property
     def content_type(self) -> str:
         """The media type in small letters, without parameters; or nothing."""
-        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+        named = _MEDIA_TYPE.match(self.headers.get("content-type", ""))
+        return named[1].lower() if named else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,6 +162,7 @@ class Client:
         for _ in range(self.limits.redirects + 1):
             check_address(url, self.local_hosts)
             with watch.explaining(url), self._send(url, adapter, watch, None, PAGES) as response:
+                watch.refuse_late(url)  # headers that were cut off at the deadline look like whole ones
                 status = response.status_code
                 headers = MappingProxyType({name.lower(): value for name, value in response.headers.items()})
             if status not in _REDIRECTS:
@@ -205,12 +209,28 @@ def _next_address(url: str, location: str) -> str:
     if not location:
         raise FetchError(url, "sends us on without saying where to")
     try:
-        target = urljoin(url, location)
+        target = urljoin(url, _plain(location))
     except ValueError:
         raise FetchError(url, "sends us on to something that is not an address") from None
     if url.startswith("https:") and target.startswith("http:"):
         raise FetchError(url, "leads from a secure page to one that is not")
     return target.partition("#")[0]
+
+
+def _plain(location: str) -> str:
+    """A redirect's address as it may be asked and shown: every sign that stands in no address as %XX.
+
+    Header values arrive as Latin-1 whatever they are in; most servers mean UTF-8.
+    """
+    with suppress(UnicodeError):
+        location = location.encode("latin-1").decode("utf-8")
+    host = re.match(r"(?:(?:[A-Za-z][\w+.-]*:)?//[^/?#\x00-\x20\x7f]*)?", location)
+    end = host.end() if host else 0  # a host in letters of its own is no matter of percent signs
+    return location[:end] + quote(location[end:], safe=_ALLOWED)
+
+
+_ALLOWED: Final = "!#$%&'()*+,/:;=?@[]~"
+"""Signs with a meaning in addresses, beside letters, figures, "_", "." and "-" (RFC 3986 2.2)."""
 
 
 def refusal(url: str, status: int, headers: Mapping[str, str]) -> FetchError:

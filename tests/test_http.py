@@ -441,3 +441,39 @@ def test_z_35_a_probe_passes_the_guard_at_each_step(web: Site) -> None:
             client_for(web).probe(web.gives(f"/{number}", status=302, headers={"Location": target}))
     with pytest.raises(FetchError, match="more than 5 times"):
         client_for(web).probe(web.gives("/round", status=302, headers={"Location": "/round"}))
+
+
+@pytest.mark.parametrize(
+    ("location", "asked"),
+    [
+        ("/tudalen-gartref-Cymraeg-ŵ", "/tudalen-gartref-Cymraeg-%C5%B5"),
+        ("/a%20b?c=d;e&f=%C5%B5", "/a%20b?c=d;e&f=%C5%B5"),
+        ('/p\x1b[31m"<b>\u202e', "/p%1B[31m%22%3Cb%3E%E2%80%AE"),
+    ],
+)
+def test_a_redirect_leads_to_what_the_server_means_in_signs_that_can_be_shown(
+    web: Site, location: str, asked: str
+) -> None:
+    """Servers write UTF-8 into headers; what is shown on a terminal or written into a file holds no control signs."""
+    web.gives(asked.replace("[", "%5B"), "ok")
+    web.gives(asked, "ok")
+    header = location.encode().decode("latin-1")
+    probed = client_for(web).probe(web.gives("/old", status=301, headers={"Location": header}))
+    assert (probed.url, probed.status) == (web.base + asked, 200)
+
+
+def test_a_content_type_is_a_media_type_or_nothing(web: Site) -> None:
+    url = web.gives("/page", "ok", headers={"Content-Type": "text/html\x1b[2J; charset=utf-8"})
+    assert client_for(web).probe(url).content_type == ""
+
+
+def test_f_10_headers_that_drip_until_the_deadline_are_no_answer(web: Site) -> None:
+    def drips(handler: BaseHTTPRequestHandler) -> None:
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
+        for number in range(60):
+            handler.wfile.write(f"X-{number}: drip\r\n".encode())
+            handler.wfile.flush()
+            time.sleep(0.05)
+
+    with pytest.raises(FetchError, match="took longer than"):
+        client_for(web, total=0.5).probe(web.does("/drip", drips))
