@@ -25,7 +25,7 @@ from bulletin.guard import BROKEN_OFF, EXPIRED, NO_HOST, NOT_ACCEPTING, OTHER_NA
 from bulletin.http import Client, FetchError, Limits, Probed, refusal
 from bulletin.model import LinkFact, LinkState
 from bulletin.publication import write_atomically
-from bulletin.selection import without_tracking
+from bulletin.selection import secret_in, without_tracking
 
 LIMITS: Final = Limits(connect=8, total=15, size=1_000_000)
 """What asking for one page may cost; `robots.txt` is the only thing that is read."""
@@ -208,7 +208,8 @@ def sort(page: str, answer: Answer, *, trusted: bool = True) -> LinkFact:
     trouble = _trouble(page, answer)
     if trouble:
         return LinkFact(url=page, state=LinkState.UNSURE, reason=trouble)
-    leads_to = "" if answer.url == page else without_tracking(answer.url)
+    # A session that a site opens with its redirect is ours alone: nothing to keep, and nothing to give to readers.
+    leads_to = "" if answer.url == page or secret_in(answer.url) else without_tracking(answer.url)
     found = LinkFact(url=page, state=LinkState.WORKS, leads_to=leads_to, kind=answer.content_type)
     if is_home(leads_to) and not is_home(page):
         return replace(found, state=LinkState.MOVED, reason="leads to the site's home page instead")

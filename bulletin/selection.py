@@ -112,6 +112,30 @@ def without_tracking(url: str) -> str:
     return place + (f"?{kept}" if kept else "") + hash_ + fragment
 
 
+_SECRETS: Final = frozenset(
+    {
+        "password", "passwd", "pwd", "access_token", "auth_token", "authtoken", "api_key", "apikey", "session_id",
+        "sessionid", "jsessionid", "phpsessid", "refresh_token", "id_token", "client_secret",
+    }
+)  # fmt: skip
+
+
+def secret_in(url: str) -> str:
+    """What an address holds that lets whoever has it in: a user name, or the name of a parameter; else nothing."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
+    if parts.scheme not in _PORTS:
+        return ""
+    if "@" in parts.netloc:
+        return "a user name"
+    named = [pair.partition("=")[0] for pair in f"{parts.query}&{parts.fragment}".split("&")]
+    session = re.search(r"(?i);(jsessionid|phpsessid|sessionid)=", parts.path)
+    found = next((name for name in named if name.lower() in _SECRETS), session[1] if session else "")
+    return f'"{found}"' if found else ""
+
+
 def same_story_key(url: str) -> str:
     """What two addresses of one story have in common: `www.`, http or https and a trailing slash do not count (F-27).
 

@@ -186,6 +186,19 @@ def test_addresses_of_persons_and_of_the_publication_itself_are_never_asked(
     assert {path for path, _ in web.requests} == {"/robots.txt", "/works?utm_source=mail"}
 
 
+def test_a_link_with_a_session_in_it_is_told_and_neither_asked_nor_kept(
+    file: Path, web: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = file.read_text("utf-8").replace(web.base + "/old", web.base + "/old?access_token=4f2c")
+    file.write_text(text, "utf-8")
+    codes, _ = found(capsys)
+    assert "LNK14" in codes
+    assert not any("4f2c" in path for path, _ in web.requests)
+    kept = [one.read_bytes() for one in file.parents[2].glob(".bulletin/**/*") if one.is_file()]
+    assert kept
+    assert not any(b"4f2c" in data for data in kept)
+
+
 # ---------------------------------------------------------------- before mail leaves
 
 

@@ -120,6 +120,13 @@ def test_a_page_that_leads_to_the_home_page_is_suspicious(web: Site, cache: Path
     assert "home page" in fact.reason
 
 
+@pytest.mark.parametrize("to", ["/new/page;jsessionid=4F2C", "/new/page?access_token=4F2C"])
+def test_a_session_opened_for_us_is_neither_kept_nor_offered_to_readers(web: Site, cache: Path, to: str) -> None:
+    fact = fact_of(web, redirects(web, 301, to=to), cache)
+    assert (fact.state, fact.leads_to) == (LinkState.WORKS, "")
+    assert "4F2C" not in cache.read_text("utf-8")
+
+
 def test_a_page_behind_a_sign_in_could_not_be_checked(web: Site, cache: Path) -> None:
     fact = fact_of(web, redirects(web, 302, to="/account/login?next=/old/page"), cache)
     assert fact.state is LinkState.UNSURE

@@ -13,14 +13,15 @@ from bulletin.checks._reading import Link, clipped, links, links_in, plain_key
 from bulletin.checks._rule import Found, Material, check
 from bulletin.door import Loc
 from bulletin.model import LinkFact, LinkState, Mend, Severity
-from bulletin.selection import canonical, same_story_key, without_tracking
+from bulletin.selection import canonical, same_story_key, secret_in, without_tracking
 
 
 def addresses(material: Material) -> tuple[str, ...]:
     """The addresses to ask for: where the issue's links lead and, when it is about to leave, its mails' pictures.
 
-    Never asked are addresses with a name or password in them, private hosts, click counters, which would count, and
-    the publication's own pages, which may not be there yet. Of an address with http its https form is asked as well.
+    Never asked are addresses with a password, a session or the like in them, private hosts, click counters, which
+    would count, and the publication's own pages, which may not be there yet. Of an address with http its https form is
+    asked as well.
     """
     own = tuple({material.config.archive_url, material.config.service_url})
     asked = []
@@ -34,7 +35,7 @@ def addresses(material: Material) -> tuple[str, ...]:
 
 def _may_be_asked(url: str, material: Material) -> bool:
     host = _host(url)
-    if not host or "@" in _parts(url).netloc or _is_gateway(url, host):
+    if not host or secret_in(url) or _is_gateway(url, host):
         return False
     return _is_own_host(url, material) or not _is_out_of_reach(host, material)
 
@@ -456,14 +457,6 @@ def _answered(material: Material, state: LinkState) -> Iterator[tuple[Link, Link
             yield link, fact
 
 
-_SECRETS = frozenset(
-    {
-        "password", "passwd", "pwd", "access_token", "auth_token", "authtoken", "api_key", "apikey", "session_id",
-        "sessionid", "jsessionid", "phpsessid", "refresh_token", "id_token", "client_secret",
-    }
-)  # fmt: skip
-
-
 @check("LNK14", Severity.MUST_FIX)
 def secret(material: Material) -> Iterator[Found]:
     """A link holds somebody's user name, password or session.
@@ -475,13 +468,6 @@ def secret(material: Material) -> Iterator[Found]:
     *Write*: the page's address without it. Tell whoever it belongs to, so that it can be changed.
     """
     for link in links(material):
-        parts = _parts(link.url)
-        names = [name for name in _parameters(link.url) if name.lower() in _SECRETS]
-        session = re.search(r"(?i);(jsessionid|phpsessid|sessionid)=", parts.path)
-        if parts.scheme in {"http", "https"} and "@" in parts.netloc:
-            what = "a user name"
-        elif names or session:
-            what = f'"{names[0] if names else session and session[1]}"'
-        else:
-            continue
-        yield Found(link.loc, f"the address of {_host(link.url)} holds {what}.", "Write it without, and try it again.")
+        if what := secret_in(link.url):
+            message = f"the address of {_host(link.url)} holds {what}."
+            yield Found(link.loc, message, "Write it without, and try it again.")
