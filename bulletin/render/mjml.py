@@ -7,7 +7,6 @@ and its attribute values are rewritten as plain ASCII with character references,
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -164,6 +163,8 @@ class _Reader:
             raise MjmlError("tags are nested too deeply here.", "Close some before opening more.", offset)
         ours = name.startswith("mj")
         if ours and name not in _KNOWN:
+            import difflib
+
             near = difflib.get_close_matches(name, _KNOWN, n=1)
             hint = f"Did you mean <{near[0]}>?" if near else f"Known: {', '.join(sorted(_KNOWN))}."
             raise MjmlError(f"there is no MJML tag <{name}> here.", hint, offset)
