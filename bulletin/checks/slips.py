@@ -11,9 +11,12 @@ from bulletin.model import Mend, Severity
 
 _INVISIBLE = "\u200b\u2060\ufeff\u00ad"
 """Zero-width space, word joiner, byte order mark and soft hyphen. Joiners and marks of direction have their uses."""
+_TURNING = "\u202d\u202e"
+"""Overrides of direction: letters then show in another order than they stand in, which no language needs."""
 _HARD_SPACES = "\u00a0\u202f\u2007"
 _SLIPS = {
     rf"[{_INVISIBLE}]+": ("an invisible sign", ""),
+    rf"[{_TURNING}]+([^\s\u202a-\u202e]*)\u202c?": ("a sign that turns the words round", r"\1"),
     # After a figure such a space is meant: it keeps the unit on the line.
     rf"(?<![\d{_HARD_SPACES} ])[{_HARD_SPACES}](?![{_HARD_SPACES} ])": ("a space that does not break lines", " "),
     rf"(?<=[^\s{_HARD_SPACES}])[ {_HARD_SPACES}]{{2,}}(?=[^\s{_HARD_SPACES}])": ("two spaces in a row", " "),
@@ -56,7 +59,7 @@ def _slips(passage: Passage) -> Iterator[tuple[str, str, str]]:
         begin = _LIST_MARK.match(line)
         start = begin.end() if begin and passage.markdown else 0
         words = line[start:].strip(" ")
-        for piece in re.finditer(rf"\S*(?:[^\S\n]{{2,}}\S+|[{_HARD_SPACES}{_INVISIBLE}]\S*)+", words):
+        for piece in re.finditer(rf"\S*(?:[^\S\n]{{2,}}\S+|[{_HARD_SPACES}{_INVISIBLE}{_TURNING}]\S*)+", words):
             old = new = piece[0].strip(" ")
             kinds = []
             for pattern, (kind, instead) in _SLIPS.items():
