@@ -30,6 +30,8 @@ from bulletin.model import Finding, Severity
 from bulletin.preview import PreviewMail, PreviewState, Saved, make_app, save, serve, version_of
 
 ROOT = Path(__file__).resolve().parent.parent
+SLOW = 60_000
+"""Milliseconds to wait for what takes one on a quiet machine; a busy one may need many."""
 BASE = "https://news.example.org/2024-05/"
 FINDINGS = (
     Finding(
@@ -68,6 +70,12 @@ def mail(name: str, words: str) -> PreviewMail:
     )
 
 
+def inner_width(page: Page, view: str) -> int:
+    """How wide the mail thinks its window is, however small it is drawn."""
+    expect(page.frame_locator(f".view-{view} iframe").locator("img")).to_be_attached()
+    return int(page.locator(f".view-{view} iframe").evaluate("one => one.contentWindow.innerWidth"))
+
+
 def save_apart(state: PreviewState, mail: PreviewMail, folder: Path, seen: Callable[[str], object] = str) -> Saved:
     """Saving in a thread of its own, as Playwright runs once only in each, and here it runs the tests."""
     with ThreadPoolExecutor(1) as thread:
@@ -82,6 +90,8 @@ class Desk:
         self.file.write_text("First words", encoding="utf-8")
         Image.new("RGB", (60, 40), "teal").save(self.picture)
         self.loads = 0
+        self.withheld: frozenset[str] = frozenset()
+        """What readers of the edition for everyone do not get."""
 
     def save(self, words: str) -> None:
         self.file.write_text(words, encoding="utf-8")
@@ -102,8 +112,11 @@ class Desk:
         return PreviewState(
             title="Harbour Bulletin, May 2024",
             path="issues/2024-05/issue.yaml",
-            mails=(mail("forces.en-GB", f"{words} for forces"), mail("everyone.en-GB", words)),
-            findings=FINDINGS,
+            mails=(
+                mail("forces.en-GB", f"{words} for forces"),
+                dataclasses.replace(mail("everyone.en-GB", words), withheld=self.withheld),
+            ),
+            findings=() if "faultless" in words else FINDINGS,
             summaries={"LNK02": "Link words say what they lead to."},
             picture_base=BASE,
             pictures={"images/boat.png": self.picture},
@@ -146,11 +159,7 @@ def page(browser: Browser) -> Iterator[Page]:
 def test_an_editor_sees_mail_findings_and_inbox_line_at_once(page: Page, address: str) -> None:
     page.goto(address)
     assert page.title() == "Harbour Bulletin, May 2024: preview"
-    widths = {name: page.locator(f".view-{name} iframe").bounding_box() for name in ("desktop", "phone")}
-    assert widths["desktop"] is not None
-    assert widths["desktop"]["width"] == 660
-    assert widths["phone"] is not None
-    assert widths["phone"]["width"] == 375
+    assert {name: inner_width(page, name) for name in ("desktop", "phone")} == {"desktop": 660, "phone": 375}
     expect(page.frame_locator(".view-phone iframe").get_by_text("First words, line 1", exact=True)).to_be_visible()
     expect(page.locator(".row").first).to_contain_text("Tides & boats What the harbour does in June.")
     found = page.locator("aside").inner_text()
@@ -191,7 +200,7 @@ def test_a_save_shows_by_itself_and_the_place_is_kept(page: Page, address: str, 
     expect(inside.get_by_text("First words, line 1", exact=True)).to_be_visible()
     page.locator(".view-desktop iframe").evaluate("one => one.contentWindow.scrollTo(0, 700)")
     desk.save("Second words")
-    expect(inside.get_by_text("Second words, line 30", exact=True)).to_be_visible(timeout=5000)
+    expect(inside.get_by_text("Second words, line 30", exact=True)).to_be_visible(timeout=SLOW)
     page.wait_for_function("document.querySelector('.view-desktop iframe').contentWindow.scrollY === 700")
 
 
@@ -200,13 +209,13 @@ def test_a_file_that_cannot_be_read_is_named_and_the_next_save_brings_the_page_b
 ) -> None:
     page.goto(address)
     desk.save("broken")
-    expect(page.get_by_role("heading", level=1)).to_have_text("The issue cannot be shown yet", timeout=5000)
+    expect(page.get_by_role("heading", level=1)).to_have_text("The issue cannot be shown yet", timeout=SLOW)
     expect(page.locator(".finding").first).to_contain_text("issue.yaml:3:7")
     expect(page.locator(".finding").first).to_contain_text("Use spaces.")
     expect(page.locator(".message")).to_have_text(["A tab stands here.", '"title" is missing.'])
     desk.save("Mended words")
     expect(page.frame_locator(".view-desktop iframe").get_by_text("Mended words, line 1", exact=True)).to_be_visible(
-        timeout=5000
+        timeout=SLOW
     )
 
 
@@ -214,10 +223,10 @@ def test_a_file_that_is_gone_for_a_moment_is_no_mistake_of_ours(page: Page, addr
     """Some editors save by removing the old file first; others leave one that we may not read."""
     page.goto(address)
     desk.file.unlink()
-    expect(page.locator(".finding").first).to_contain_text("No such file or directory.", timeout=5000)
+    expect(page.locator(".finding").first).to_contain_text("No such file or directory.", timeout=SLOW)
     expect(page.locator(".finding").first).to_contain_text(desk.file.name)
     desk.save("Saved words")
-    expect(page.locator("h1")).to_have_text("Harbour Bulletin, May 2024", timeout=5000)
+    expect(page.locator("h1")).to_have_text("Harbour Bulletin, May 2024", timeout=SLOW)
 
 
 def test_a_mistake_of_ours_does_not_end_the_preview(page: Page, address: str, desk: Desk) -> None:
@@ -228,7 +237,7 @@ def test_a_mistake_of_ours_does_not_end_the_preview(page: Page, address: str, de
     assert "default-src 'none'" in answer.headers["content-security-policy"]
     expect(page.locator(".finding")).to_contain_text("mistake in the program: ZeroDivisionError")
     desk.save("Mended words")
-    expect(page.locator("h1")).to_have_text("Harbour Bulletin, May 2024", timeout=5000)
+    expect(page.locator("h1")).to_have_text("Harbour Bulletin, May 2024", timeout=SLOW)
 
 
 @pytest.mark.parametrize("width", [320, 400, 1000, 1600])
@@ -242,9 +251,47 @@ def test_the_page_fits_the_window_x14(page: Page, address: str, desk: Desk, widt
         assert page.locator("h1").count() == 1
         if words == "fine":
             for name, true in (("phone", 375), ("desktop", 660)):
-                box = page.locator(f".view-{name} iframe").bounding_box()
-                assert box is not None
-                assert box["width"] == true
+                assert inner_width(page, name) == true
+
+
+@pytest.mark.parametrize(("width", "abreast"), [(400, 1), (1400, 2), (1600, 2)])
+def test_mails_stand_side_by_side_and_full_size_is_one_click_away(
+    page: Page, address: str, width: int, abreast: int
+) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto(address)
+    tops = [page.locator(f".view-{name}").bounding_box() for name in ("desktop", "phone", "images-off")]
+    assert [box["y"] == tops[0]["y"] for box in tops if box and tops[0]] == [True, abreast > 1, False]
+    page.get_by_role("link", name="Full size of Classic Outlook").click()
+    expect(page.locator(".view:visible h2")).to_have_text(["Classic Outlook"])
+    box = page.locator(".view-outlook iframe").bounding_box()
+    assert box is not None
+    assert box["width"] == 660
+    page.get_by_role("link", name="All", exact=True).click()
+    expect(page.locator(".view:visible")).to_have_count(9)
+
+
+def test_without_findings_no_strip_is_left_for_pins_and_three_mails_fit(page: Page, address: str, desk: Desk) -> None:
+    page.set_viewport_size({"width": 1400, "height": 900})
+    desk.save("faultless")
+    page.goto(address)
+    expect(page.locator(".counts")).to_have_text("No findings")
+    tops = [page.locator(f".view-{name}").bounding_box() for name in ("desktop", "phone", "images-off")]
+    assert len({box["y"] for box in tops if box}) == 1
+    view, window = (page.locator(f".view-desktop{part}").bounding_box() for part in ("", " .window"))
+    assert view is not None
+    assert window is not None
+    assert view["x"] == window["x"]
+
+
+def test_the_counts_are_those_of_the_edition_and_the_others_are_told_of(page: Page, desk: Desk) -> None:
+    desk.withheld = frozenset({"boats"})
+    with serving(desk) as url:
+        page.goto(url)
+        expect(page.locator(".count")).to_have_text(["1 must fix"])
+        expect(page.locator("aside")).to_contain_text("1 more is about what only other readers get.")
+        page.get_by_role("link", name="Police forces").click()
+        expect(page.locator(".count")).to_have_text(["1 must fix", "1 look at this"])
 
 
 def test_every_way_of_looking_is_labelled_and_can_be_hidden(page: Page, address: str) -> None:
@@ -268,16 +315,19 @@ def test_every_way_of_looking_is_labelled_and_can_be_hidden(page: Page, address:
 def test_findings_are_pinned_to_their_place_and_lead_there_and_back(page: Page, address: str) -> None:
     page.goto(f"{address}?view=phone,desktop")
     pins = page.locator(".view-phone .pins .pin")
-    expect(pins).to_have_text(["1", "2"])
-    expect(pins.nth(0)).to_be_visible()
-    expect(pins.nth(1)).to_be_hidden()
+    expect(pins).to_have_text(["2"])
+    expect(pins).to_be_hidden()
+    expect(page.locator(".inbox .pin")).to_have_text(["1"])
+    page.locator(".inbox .pin").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#finding-1")).to_be_focused()
     page.emulate_media(reduced_motion="reduce")
     page.get_by_role("link", name="Show 2 in the mail").focus()
     page.keyboard.press("Enter")
     for name in ("phone", "desktop"):
-        expect(page.locator(f".view-{name} .pins .pin").nth(1)).to_be_visible()
+        expect(page.locator(f".view-{name} .pins .pin")).to_be_visible()
         expect(page.frame_locator(f".view-{name} iframe").get_by_role("heading", name="Boats")).to_be_in_viewport()
-    pins.nth(1).focus()
+    pins.focus()
     page.keyboard.press("Enter")
     expect(page.locator("#finding-2")).to_be_focused()
     expect(page.locator("#finding-2")).to_contain_text("LNK02")
@@ -289,7 +339,10 @@ def test_axe_finds_nothing_on_the_page(page: Page, address: str, width: int, sch
     page.emulate_media(color_scheme=scheme)
     page.set_viewport_size({"width": width, "height": 900})
     page.goto(address)
-    expect(page.locator(".view-desktop .pins .pin").first).to_be_visible()
+    expect(page.locator(".inbox .pin").first).to_be_visible()
+    assert inner_width(page, "desktop") == 660
+    page.get_by_role("link", name="Show 2 in the mail").click()
+    expect(page.locator(".view-phone .pins .pin")).to_be_visible()
     assert violations(page) == []
 
 
@@ -306,16 +359,22 @@ def test_findings_about_what_an_edition_does_not_hold_are_not_with_it_s26() -> N
     public = dataclasses.replace(mail("everyone.en-GB", "x"), withheld=frozenset({"boats"}))
     said = dataclasses.replace(FINDINGS[1], hint="See: Boats of the harbour police.")
     assert [number for number, _ in state.numbered()] == [1, 2]
-    assert [one.code for _, one in state.numbered(public)] == ["IMG03"]
+    assert [(number, one.code) for number, one in state.numbered(public)] == [(1, "IMG03")]
     private = dataclasses.replace(public, withheld=frozenset({"boats", "Boats of the harbour police"}))
     assert PreviewState(title="T", path="p", findings=(said,)).numbered(private) == ()
+    about_both = dataclasses.replace(FINDINGS[1], message='the words "read it" stand in "Talon" too.')
+    secret = dataclasses.replace(public, secret_words=frozenset({"talon"}))
+    state = PreviewState(title="T", path="p", findings=(about_both, FINDINGS[1]))
+    assert [number for number, _ in state.numbered(secret)] == [1]
+    assert len(state.numbered(public)) == 2
 
 
 def test_the_saved_folder_opens_by_itself_with_pictures_and_pins(page: Page, desk: Desk, tmp_path: Path) -> None:
-    state, folder = desk.load(), tmp_path / "for review"
+    state, folder = desk.load(), tmp_path / "for review" / "forces.en-GB"
     restricted = dataclasses.replace(state.mails[0], restricted=True)
     seen: list[str] = []
-    saved = save_apart(state, restricted, folder, seen.append)
+    saved = save_apart(state, restricted, folder.parent, seen.append)
+    assert all(path.is_relative_to(folder) for path in saved.files)
     assert saved.trouble == ""
     assert len(seen) == 7
     assert {path.name for path in saved.files} == {
@@ -335,6 +394,13 @@ def test_the_saved_folder_opens_by_itself_with_pictures_and_pins(page: Page, des
     assert page.locator("#pin-desktop-2").evaluate("pin => pin.offsetTop") > 1000
     page.locator("#pin-desktop-2").click()
     expect(page.locator("#finding-2")).to_be_focused()
+    page.get_by_role("link", name="Show 1 in the mail").click()
+    expect(page.locator("#pin-mail-1")).to_be_in_viewport()
+    page.set_viewport_size({"width": 1400, "height": 900})
+    tops = [page.locator(f".view-{name}").bounding_box() for name in ("desktop", "phone", "images-off", "dark")]
+    assert len({box["y"] for box in tops if box}) == 2
+    page.get_by_role("link", name="Phone: the picture in full size").click()
+    expect(page).to_have_url(re.compile(r"/forces\.en-GB-phone\.png$"))
     assert all(url.startswith("file:") for url in asked), asked
     with Image.open(folder / "forces.en-GB-phone.png") as picture:
         assert picture.width == 375
@@ -342,6 +408,28 @@ def test_the_saved_folder_opens_by_itself_with_pictures_and_pins(page: Page, des
     page.goto((folder / "forces.en-GB-desktop.html").as_uri())
     expect(page.get_by_text("First words for forces, line 1", exact=True)).to_be_visible()
     assert page.locator("img").evaluate("one => one.naturalWidth") == 60
+
+
+def test_saving_again_gives_the_same_bytes_and_leaves_nothing_old(desk: Desk, tmp_path: Path) -> None:
+    state, note = desk.load(), tmp_path / "everyone.en-GB" / "my notes.txt"
+
+    def files() -> dict[Path, bytes]:
+        return {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+
+    desk.file.unlink()
+    desk.picture.replace(tmp_path.parent / "boat.png")
+    state = dataclasses.replace(state, pictures={"images/boat.png": tmp_path.parent / "boat.png"})
+    save_apart(state, state.mails[1], tmp_path)
+    first = files()
+    note.write_text("mine", encoding="utf-8")
+    stale = [note.parent / "everyone.en-GB-files" / "old.png", note.parent / "everyone.en-GB-outlook.png"]
+    for path in stale:
+        path.write_bytes(b"old")
+    save_apart(state, state.mails[0], tmp_path)
+    save_apart(state, state.mails[1], tmp_path)
+    again = files()
+    assert again.pop(note) == b"mine"
+    assert {path: data for path, data in again.items() if "forces" not in str(path)} == first
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -353,7 +441,7 @@ def test_axe_finds_nothing_on_the_saved_page(
     page.emulate_media(color_scheme=scheme)
     for width in (320, 1400):
         page.set_viewport_size({"width": width, "height": 900})
-        page.goto((tmp_path / "saved" / "index.html").as_uri())
+        page.goto((tmp_path / "saved" / "everyone.en-GB" / "index.html").as_uri())
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert violations(page) == []
 
@@ -369,15 +457,15 @@ def test_without_a_browser_the_pages_are_saved_all_the_same(desk: Desk, tmp_path
         [sys.executable, "-c", program, str(tmp_path / "saved")], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "no pictures were taken, as Playwright is not installed."
-    assert (tmp_path / "saved" / "index.html").is_file()
-    assert (tmp_path / "saved" / "everyone.en-GB-outlook.html").is_file()
+    assert (tmp_path / "saved" / "everyone.en-GB" / "index.html").is_file()
+    assert (tmp_path / "saved" / "everyone.en-GB" / "everyone.en-GB-outlook.html").is_file()
 
 
 def test_the_page_says_when_the_preview_has_stopped(page: Page, desk: Desk) -> None:
     with serving(desk) as url:
         page.goto(url)
         expect(page.get_by_role("status")).to_be_empty()
-    expect(page.get_by_role("status")).to_contain_text("The preview has stopped", timeout=5000)
+    expect(page.get_by_role("status")).to_contain_text("The preview has stopped", timeout=SLOW)
 
 
 def test_the_issue_is_read_once_for_each_save(address: str, desk: Desk) -> None:
@@ -469,7 +557,7 @@ def test_saving_from_the_command_line_names_edition_and_files(tmp_path: Path) ->
     done = preview("--save", str(folder), "--edition", "forces", "--json")
     assert done.returncode == 0, done.stderr
     files = json.loads(done.stdout)
-    assert str(folder / "index.html") in files
+    assert str(folder / "forces.en-GB" / "index.html") in files
     assert all(Path(file).is_file() for file in files)
     assert "It is for Police forces only." in done.stderr
     unknown = preview("--save", str(folder), "--edition", "nobody")

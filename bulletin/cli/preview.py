@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.option("--port", type=click.IntRange(0, 65535), default=8025, show_default=True, help="0 takes a free one.")
 @click.option("--open", "open_page", is_flag=True, help="Open the page in a browser.")
 @click.option(
-    "--save", "folder", type=click.Path(path_type=Path, file_okay=False), help="Write it into a folder, and stop."
+    "--save", "folder", type=click.Path(path_type=Path, file_okay=False), help="Write it into a folder here, and stop."
 )
 @click.option("--edition", help="With --save: which edition, such as forces.en-GB. Else everyone's.")
 @click.option("--json", "as_json", is_flag=True, help="With --save: list the files for a program.")
@@ -61,7 +61,8 @@ def _save(home: Publication, issue: str, folder: Path, edition: str | None, *, a
         from bulletin.preview.saving import NO_BROWSER
 
         output.warn(f"The pages are written; {saved.trouble} {NO_BROWSER}")
-    output.done(f"{folder / 'index.html'}: {len(saved.files)} files, the edition {mail.name}. Open it in a browser.")
+    start = folder / mail.name / "index.html"
+    output.done(f"{start}: {len(saved.files)} files, the edition {mail.name}. Open it in a browser.")
     if mail.restricted:
         output.warn(f"It is for {mail.audience_title} only. Pass it to nobody else.")
     others = [other.name for other in state.mails if other is not mail]

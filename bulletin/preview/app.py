@@ -157,15 +157,26 @@ class _Room:
 
 def page_values(state: PreviewState, mail: PreviewMail) -> dict[str, Any]:
     """What the page of a mail shows, whether it is served or saved."""
+    findings = state.numbered(mail)
     return {
         "state": state,
         "mail": mail,
         "views": tuple(all_views().values()),
-        "findings": state.numbered(mail),
+        "findings": findings,
+        "beside": tuple(one for one in findings if stands_in(mail, one[1].anchor)),
+        "above": tuple(one for one in findings if not stands_in(mail, one[1].anchor)),
+        "left_out": len(state.findings) - len(findings),
         "spoken": views.outline(mail.html),
         "clipped": CLIPPED,
         "phone_line": PHONE_LINE,
     }
+
+
+def stands_in(mail: PreviewMail, anchor: str) -> bool:
+    """Whether a finding's place is a part of the mail itself, and not its inbox line, all of it or what it lacks."""
+    if anchor in {"welcome", "notice"}:
+        return "<h1" in mail.html
+    return anchor.startswith(("item-", "section-")) and f'"{anchor}"' in mail.html
 
 
 def with_pictures_at(place: str, state: PreviewState, html: str) -> str:

@@ -8,8 +8,8 @@ from types import MappingProxyType
 from bulletin import flow
 from bulletin.checks import all_checks
 from bulletin.editions import issue_url, logo_name, may_read
-from bulletin.model import EVERYONE, Issue, RenderedEdition
-from bulletin.preview.state import PreviewMail, PreviewState
+from bulletin.model import EVERYONE, Issue, Item, RenderedEdition
+from bulletin.preview.state import PreviewMail, PreviewState, words_of
 from bulletin.publication import Publication, open_publication
 from bulletin.render import fill, sample_personal
 
@@ -46,6 +46,7 @@ def watched(home: Publication, issue: str) -> tuple[Path, ...]:
 
 def _mail(home: Publication, edition: RenderedEdition, issue: Issue) -> PreviewMail:
     html, text = fill(edition, sample_personal(home.config))
+    hidden = [item for item in issue.items if not may_read(edition.audience, item)]
     titles = {EVERYONE: "Everyone"} | {audience.id: audience.title for audience in home.config.audiences}
     return PreviewMail(
         name=edition.name,
@@ -56,11 +57,14 @@ def _mail(home: Publication, edition: RenderedEdition, issue: Issue) -> PreviewM
         html=html,
         text=text,
         restricted=edition.audience != EVERYONE,
-        withheld=frozenset(
-            piece
-            for item in issue.items
-            if not may_read(edition.audience, item)
-            for piece in (item.id, item.title, item.url)
-            if piece
-        ),
+        withheld=frozenset(piece for item in hidden for piece in (item.id, item.title, item.url) if piece),
+        secret_words=words_of(" ".join(map(_all_words, hidden))) - words_of(f"{html} {text} {edition.subject}"),
     )
+
+
+def _all_words(item: Item) -> str:
+    """Whatever an item says, with its id, its origin and what its picture shows."""
+    picture = (item.image.alt, item.image.file) if item.image else ()
+    event = (item.event.place, item.event.booking) if item.event else ()
+    said = (item.id, item.title, item.summary, item.source, item.url, item.link, *event, *picture)
+    return " ".join(filter(None, said))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bulletin.errors import BulletinError
-from bulletin.preview.app import PAGES, page_values, with_pictures_at
+from bulletin.preview.app import PAGES, page_values, stands_in, with_pictures_at
 from bulletin.preview.state import PreviewMail, PreviewState
 from bulletin.preview.views import View, all_views
 from bulletin.publication import write_atomically
@@ -52,12 +52,14 @@ class Shot:
 def save(
     state: PreviewState, mail: PreviewMail, folder: Path, *, on_view: Callable[[str], object] = lambda title: None
 ) -> Saved:
-    """Write the preview of one edition into a folder; what was written, in order.
+    """Write the preview of one edition into a folder of its name within `folder`; what was written, in order.
 
-    Every file's name starts with the edition's, which names its audience (S-26), or lies in a folder that does.
-    Only that edition's mail, its pictures and the findings its readers may see are in it. Without a browser the pages
-    are written all the same.
+    So no file is without the edition's name in its path, and the mails, texts and pictures carry it in their own names
+    too, as they are passed on one by one. Only that edition's mail, its pictures and the findings its readers may see
+    are in it (S-26). What an earlier save of this edition left there and this one did not write is removed; files of
+    other names stay. Without a browser the pages are written all the same.
     """
+    folder = folder / mail.name
     written: list[Path] = []
 
     def write(name: str, data: bytes) -> None:
@@ -90,10 +92,19 @@ def save(
         "shots": shots,
         "pages": {view.key: _page_of(mail, view) for view in shown},
         "first_view": next(iter(shots), "none"),
-        "left_out": len(state.findings) - len(state.numbered(mail)),
     }
     write("index.html", theme.run((PAGES,), "saved.html", values, escape=True).encode())
+    _tidy(folder, mail, frozenset(written))
     return Saved(tuple(written), trouble)
+
+
+def _tidy(folder: Path, mail: PreviewMail, written: frozenset[Path]) -> None:
+    """Remove what an earlier save left: files of the names that saves give, and the pictures."""
+    old = [folder / f"{mail.name}-{key}.{ending}" for key in all_views() for ending in ("html", "png")]
+    old += (folder / f"{mail.name}-files").rglob("*")
+    for path in old:
+        if path not in written and path.is_file():
+            path.unlink()
 
 
 def _page_of(mail: PreviewMail, view: View) -> str:
@@ -136,8 +147,14 @@ def browser() -> Iterator[Browser]:
             running.close()
 
 
-_PLACES = """() => Object.fromEntries([...document.querySelectorAll("a[name^='item-'], a[name^='section-']")].map(
-    (one) => [one.name, Math.round(one.getBoundingClientRect().top + scrollY)]))"""
+# The welcome and the notice have no place of their own: they follow the masthead.
+_PLACES = """() => {
+  const places = [...document.querySelectorAll("a[name^='item-'], a[name^='section-']")].map(
+    (one) => [one.name, Math.round(one.getBoundingClientRect().top + scrollY)]);
+  const masthead = document.querySelector("h1");
+  const below = masthead ? Math.round(masthead.getBoundingClientRect().bottom + scrollY) : 0;
+  return Object.fromEntries([["welcome", below], ["notice", below], ...places]);
+}"""
 
 
 def _shoot(running: Browser, folder: Path, mail: PreviewMail, view: View) -> tuple[Shot, bytes]:
@@ -152,17 +169,19 @@ def _shoot(running: Browser, folder: Path, mail: PreviewMail, view: View) -> tup
     return Shot(f"{mail.name}-{view.key}.png", view.width, height, places), data
 
 
-_PIN_HEIGHT: Final = 28
+_PIN_HEIGHT: Final = 44
+"""Pixels of a picture in full size that a pin needs, so that pins stay apart where it is shown smallest."""
 
 
 def _pins(state: PreviewState, mail: PreviewMail, shots: Mapping[str, Shot]) -> str:
     """Where the numbers stand beside each picture, as a style sheet: so the page needs no script."""
     rules = []
     for key, shot in shots.items():
-        wanted = sorted((shot.places.get(one.anchor, 0), number) for number, one in state.numbered(mail))
+        inside = ((number, one) for number, one in state.numbered(mail) if stands_in(mail, one.anchor))
+        wanted = sorted((shot.places.get(one.anchor, 0), number) for number, one in inside)
         free = 0
         for top, number in wanted:
             free = max(top, free)
-            rules.append(f"#pin-{key}-{number} {{ top: {free}px; }}")
+            rules.append(f"#pin-{key}-{number} {{ top: calc(var(--scale) * {free}px); }}")
             free += _PIN_HEIGHT
     return "\n".join(rules) + "\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +29,8 @@ class PreviewMail:
     """Whether it is for some readers only."""
     withheld: frozenset[str] = frozenset()
     """Ids, headlines and addresses of the issue's items that are not in it."""
+    secret_words: frozenset[str] = frozenset()
+    """Words of those items, in small letters, that the mail itself holds nowhere."""
 
     @property
     def size(self) -> int:
@@ -54,14 +57,13 @@ class PreviewState:
     """The picture files that may be looked at, by the rest of their addresses."""
 
     def numbered(self, mail: PreviewMail | None = None) -> tuple[tuple[int, Finding], ...]:
-        """The findings with the numbers of their pins, the most severe first.
+        """The findings with the numbers of their pins, counted from 1, the most severe first.
 
-        With a mail, only those that its readers may see: none about an item that is not in it (S-26).
+        With a mail, only those that its readers may see: none about an item that is not in it (S-26). They are counted
+        by themselves, so that no gap tells of the others.
         """
         ordered = (one for _, found in self.grouped() for one in found)
-        return tuple(
-            (number, one) for number, one in enumerate(ordered, 1) if mail is None or not _speaks_of(one, mail.withheld)
-        )
+        return tuple(enumerate((one for one in ordered if mail is None or not _speaks_of(one, mail)), 1))
 
     def grouped(self) -> tuple[tuple[Severity, tuple[Finding, ...]], ...]:
         """The findings by severity, the most severe first, without empty groups."""
@@ -71,11 +73,20 @@ class PreviewState:
 
 _TELLING = 12
 """Characters from which on a headline or an address is no chance word."""
+_QUOTED = re.compile(r"\"([^\"]*)\"|\u201c([^\u201d]*)")
 
 
-def _speaks_of(finding: Finding, withheld: frozenset[str]) -> bool:
-    """Whether a finding is about something withheld, or repeats its headline or address."""
-    if finding.item in withheld or finding.anchor.removeprefix("item-") in withheld:
+def words_of(text: str) -> frozenset[str]:
+    """The words of a text that may tell something, in small letters."""
+    return frozenset(word for word in re.findall(r"[\w-]+", text.casefold()) if len(word) > 3)
+
+
+def _speaks_of(finding: Finding, mail: PreviewMail) -> bool:
+    """Whether a finding is about something withheld, or repeats its headline, its address or a word of it."""
+    if finding.item in mail.withheld or finding.anchor.removeprefix("item-") in mail.withheld:
         return True
     said = f"{finding.message} {finding.hint}"
-    return any(one in said for one in withheld if len(one) >= _TELLING)
+    if any(one in said for one in mail.withheld if len(one) >= _TELLING):
+        return True
+    quoted = " ".join(one or other for one, other in _QUOTED.findall(said))
+    return not mail.secret_words.isdisjoint(words_of(quoted))

@@ -37,35 +37,42 @@ function spotIn(frame, anchor) {
 }
 
 function heightOf(frame, anchor) {
+  // The welcome and the notice have no place of their own: they follow the masthead.
+  const after = /^(welcome|notice)$/.test(anchor) && frame.contentDocument?.querySelector("h1");
+  if (after) return after.getBoundingClientRect().bottom + frame.contentWindow.scrollY;
   const spot = spotIn(frame, anchor);
   return spot ? spot.getBoundingClientRect().top + frame.contentWindow.scrollY : 0;
 }
+
+// Mails are drawn smaller where the window is too narrow for two side by side.
+const scaleOf = (frame) => frame.getBoundingClientRect().width / frame.offsetWidth || 1;
 
 function placePins(frame) {
   const pins = frame.closest(".desk").querySelector(".pins");
   if (!frame.contentDocument?.body || !frame.clientHeight) return;
   if (!pins.children.length) {
-    for (const show of shows) {
+    for (const show of shows.filter((one) => one.dataset.anchor)) {
       const pin = document.createElement("a");
       const item = document.getElementById(`finding-${show.dataset.finding}`);
       pin.className = `pin${item.classList.contains("severe") ? " severe" : ""}`;
       pin.href = `#${item.id}`;
       pin.textContent = show.dataset.finding;
       pin.dataset.anchor = show.dataset.anchor;
+      pin.dataset.finding = show.dataset.finding;
       pin.setAttribute("aria-label", `Finding ${show.dataset.finding}`);
-      pin.addEventListener("click", () => item.focus());
       pins.append(pin);
     }
   }
   const order = [...pins.children].map((pin) => [heightOf(frame, pin.dataset.anchor), pin]);
   order.sort((one, other) => one[0] - other[0]);
+  const scale = scaleOf(frame), height = frame.clientHeight * scale;
   let free = 0;
   for (const [wanted, pin] of order) {
-    const top = Math.max(wanted, free);
+    const top = Math.max(wanted * scale, free);
     free = top + step;
-    const seen = top - frame.contentWindow.scrollY;
+    const seen = top - frame.contentWindow.scrollY * scale;
     pin.style.top = `${seen}px`;
-    pin.style.visibility = seen < -4 || seen > frame.clientHeight - 20 ? "hidden" : "visible";
+    pin.style.visibility = seen < -4 || seen > height - 20 ? "hidden" : "visible";
   }
 }
 
@@ -73,24 +80,26 @@ for (const show of shows) {
   show.addEventListener("click", (event) => {
     event.preventDefault();
     const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    const inMail = /^(item|section)-/.test(show.dataset.anchor);
     for (const frame of frames) {
-      if (!frame.clientHeight || !frame.contentDocument?.body) continue;
+      if (!show.dataset.anchor || !frame.clientHeight || !frame.contentDocument?.body) continue;
       frame.contentWindow.scrollTo({ top: heightOf(frame, show.dataset.anchor) - 16, behavior: still ? "auto" : "smooth" });
     }
     const spoken = document.querySelector(".spoken");
     const said = spoken?.querySelector(`[data-anchor="${CSS.escape(show.dataset.anchor)}"]`);
     if (said) spoken.scrollTop = said.offsetTop - 8;
     for (const old of document.querySelectorAll(".pin.chosen")) old.classList.remove("chosen");
-    for (const pin of document.querySelectorAll(".pins .pin")) {
-      if (pin.textContent === show.dataset.finding) pin.classList.add("chosen");
-    }
+    for (const pin of document.querySelectorAll(`.pin[data-finding="${show.dataset.finding}"]`)) pin.classList.add("chosen");
     const first = frames.find((frame) => frame.clientHeight);
-    const goal = inMail && first ? first.closest(".view") : document.querySelector(".inbox");
+    const goal = show.dataset.anchor && first ? first.closest(".view") : document.querySelector(".inbox");
     const box = goal.getBoundingClientRect();
     if (box.top < 0 || box.top > innerHeight - 200) goal.scrollIntoView({ block: "start" });
   });
 }
+
+document.addEventListener("click", (event) => {
+  const pin = event.target.closest?.(".pin[data-finding]");
+  if (pin) document.getElementById(`finding-${pin.dataset.finding}`).focus();
+});
 
 function remember() {
   const inner = frames.map((frame) => frame.contentWindow.scrollY);
