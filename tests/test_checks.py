@@ -270,6 +270,18 @@ def test_a_slip_in_the_smallest_mail_is_found_and_one_in_all_of_them_is_told_onc
     assert [code for code, _ in found].count("HTM03") == 1
 
 
+def test_a_publication_of_many_audiences_is_looked_at_mail_by_mail() -> None:
+    """What is known of one mail's elements is never taken for knowledge of another's."""
+    made = [
+        replace(rendered(f'<p>{"<b>" * n}</p><p style="color: #777777">Pale {n}</p>')[0], audience=f"group-{n}")
+        for n in range(24)
+    ]
+    for _ in range(2):
+        (finding,) = CHECKS["CON01"].findings(replace(material({}), rendered=tuple(made)))
+        assert '"Pale 0", "Pale 1", "Pale 2" and 21 more' in finding.message
+        checks.run(replace(material({}), rendered=tuple(made)))
+
+
 # ---------------------------------------------------------------- any words
 
 ODD = (

@@ -375,6 +375,4 @@ def test_the_same_mail_gives_the_same_uses() -> None:
     random.Random(1).shuffle(pieces)  # noqa: S311 - an order, no secret
     html = "".join(pieces)
     first = [(use.slug, use.what, use.conditional) for use in uses(html)]
-    page.read.cache_clear()
-    features.used.cache_clear()
     assert [(use.slug, use.what, use.conditional) for use in uses(html)] == first

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from bulletin.checks._rule import Material
 from bulletin.clients import page
@@ -12,7 +12,7 @@ from bulletin.model import RenderedEdition
 from bulletin.render import fill, longest_personal
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Mail:
     """One finished mail, with the longest personal values a reader may have."""
 
@@ -20,17 +20,19 @@ class Mail:
     html: str
     text: str
 
-    @property
+    @cached_property
     def page(self) -> page.MailPage:
-        """The HTML taken apart; read once for all checks."""
+        """The HTML taken apart."""
         return page.read(self.html)
 
 
-def mails(material: Material) -> Iterator[Mail]:
-    """Every finished mail of the material."""
-    personal = longest_personal(material.config)
-    for edition in material.rendered:
-        yield Mail(edition, *fill(edition, personal))
+def mails(material: Material) -> tuple[Mail, ...]:
+    """Every finished mail of the material, the same for all checks, so that each is taken apart once."""
+    if "mails" not in material.kept:
+        personal = longest_personal(material.config)
+        material.kept["mails"] = tuple(Mail(edition, *fill(edition, personal)) for edition in material.rendered)
+    found: tuple[Mail, ...] = material.kept["mails"]
+    return found
 
 
 def loc_of(material: Material, anchor: str) -> Loc:

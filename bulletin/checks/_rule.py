@@ -10,6 +10,7 @@ import datetime as dt
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Any
 
 from bulletin.config import Config
 from bulletin.door import Loc
@@ -45,6 +46,8 @@ class Material:
     """What is wrong with the words of the publication's own templates, each at its place in one of them."""
     theme_breaks: tuple[Problem, ...] = ()
     """What goes wrong when these templates are tried out with made-up issues at their worst."""
+    kept: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """What one check has worked out of all this and others need too; see `_mail`."""
 
     @property
     def issue(self) -> Issue:

@@ -13,7 +13,7 @@ from functools import cache, lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from bulletin.clients.page import Declaration, MailPage, Rule, rules_of
+from bulletin.clients.page import Declaration, MailPage, Rule, once_a_page, rules_of
 from bulletin.colours import from_rgb, mix
 
 if TYPE_CHECKING:
@@ -56,16 +56,9 @@ class Look:
         return self.size >= 24 or (self.size >= 18.66 and self.weight >= 700)
 
 
+@once_a_page
 def looks(page: MailPage, *, dark: bool = False) -> Mapping[int, Look]:
     """How each element of the body shows, by its `mem_id`; `dark` follows the mail's own rules for dark mode."""
-    return _looks(page.html, dark)
-
-
-@lru_cache(maxsize=16)
-def _looks(html: str, dark: bool) -> Mapping[int, Look]:
-    from bulletin.clients.page import read
-
-    page = read(html)
     matched = _matched(page, dark)
     found: dict[int, Look] = {}
     root = page.tree.root

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from bulletin.clients import support
-from bulletin.clients.page import Declaration, MailPage, Rule
+from bulletin.clients.page import Declaration, MailPage, Rule, once_a_page
 
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborNode
@@ -88,7 +88,7 @@ def slugs_of_selector(selector: str) -> tuple[str, ...]:
     return _slugs_of_selector(selector)
 
 
-@lru_cache(maxsize=8)
+@once_a_page
 def used(page: MailPage) -> tuple[Use, ...]:
     """Every use of a feature in a mail: its `<style>` first, then element by element. Never fails."""
     return (*_of_document(page), *_of_rules(page), *_of_elements(page))
@@ -327,7 +327,7 @@ def _is_in_body(page: MailPage, node: LexborNode) -> bool:
     return node.mem_id in _body_ids(page)
 
 
-@lru_cache(maxsize=8)
+@once_a_page
 def _body_ids(page: MailPage) -> frozenset[int]:
     return frozenset(node.mem_id for node in page.elements)
 

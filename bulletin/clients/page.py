@@ -1,17 +1,20 @@
 """A finished mail taken apart: its elements in reading order, and the style rules it brings along.
 
-Read once for each mail and shared by all who look at it: the checks, and the views of the preview.
+Read once for each mail and shared by all checks that look at it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Any
+from functools import cached_property, lru_cache, wraps
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 FOOTER = "footer"
 """Anchor where the mail's last part begins, which belongs to no item."""
@@ -41,6 +44,8 @@ class MailPage:
 
     html: str
     tree: LexborHTMLParser = field(repr=False)
+    _answers: dict[Hashable, Any] = field(default_factory=dict, repr=False, compare=False)
+    """See `once_a_page`."""
 
     @cached_property
     def elements(self) -> tuple[LexborNode, ...]:
@@ -71,9 +76,26 @@ class MailPage:
         return declarations_of(node.attributes.get("style") or "")
 
 
-@lru_cache(maxsize=8)
+def once_a_page(work: Callable[Concatenate[MailPage, P], T]) -> Callable[Concatenate[MailPage, P], T]:
+    """A function whose answers are kept with the page they are about, and go when it goes.
+
+    Answers name elements by numbers (`mem_id`) that hold for one tree only: kept anywhere else, they would be taken for
+    answers about other elements.
+    """
+
+    @wraps(work)
+    def answer(page: MailPage, /, *args: P.args, **named: P.kwargs) -> T:
+        key = (work, args, *named.items())
+        if key not in page._answers:
+            page._answers[key] = work(page, *args, **named)
+        found: T = page._answers[key]
+        return found
+
+    return answer
+
+
 def read(html: str) -> MailPage:
-    """A mail's HTML taken apart. The same text gives the same value."""
+    """A mail's HTML taken apart."""
     from selectolax.lexbor import LexborHTMLParser
 
     return MailPage(html, LexborHTMLParser(html))
