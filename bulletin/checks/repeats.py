@@ -124,12 +124,16 @@ _CALLED = {"title": "headline", "summary": "summary"}
 
 def _shared(item: Item, other: Item, *, earlier: bool) -> str:
     """What two items share: "summary", "title" or nothing. Two that lead to one page are another check's matter."""
-    if item.url and other.url and same_story_key(item.url) == same_story_key(other.url):
-        return ""
-    if alike(item.summary, other.summary, fewest=_SUMMARY_WORDS):
-        return "summary"
     compared = earlier and not (item.event or other.event)
-    return "title" if compared and alike(item.title, other.title, fewest=_TITLE_WORDS) else ""
+    if alike(item.summary, other.summary, fewest=_SUMMARY_WORDS):
+        shared = "summary"
+    elif compared and alike(item.title, other.title, fewest=_TITLE_WORDS):
+        shared = "title"
+    else:
+        return ""
+    # Asked last: of hundreds of items, few are alike, and to compare addresses takes longer.
+    same_page = item.url and other.url and same_story_key(item.url) == same_story_key(other.url)
+    return "" if same_page else shared
 
 
 @check("DUP05", Severity.LOOK)
