@@ -137,6 +137,14 @@ def test_x14_long_words_wrap_on_a_narrow_screen(browser: Browser) -> None:
         assert sideways(page) == 0
 
 
+def test_x14_a_line_of_code_wraps_also_one_made_by_a_slip_of_the_space_bar(browser: Browser) -> None:
+    (section, *_) = may().sections
+    story = dataclasses.replace(section.items[1], summary="One.\n\n    " + "A line moved in too far. " * 12)
+    edition = may(sections=(dataclasses.replace(section, items=(story,)),))
+    with shown(browser, edition, width=320) as page:
+        assert sideways(page) == 0
+
+
 def test_x14_wider_text_spacing_loses_nothing(browser: Browser) -> None:
     with shown(browser, may(), width=320) as page:
         page.add_style_tag(

@@ -71,6 +71,14 @@ def test_h19_headings_become_bold_paragraphs() -> None:
     )
 
 
+def test_code_keeps_its_lines_and_may_wrap() -> None:
+    """A line moved in too far is code to Markdown; unbroken, it would make the whole mail as wide as it is."""
+    assert to_html("```\none <b>\n  two  three\n\n```") == (
+        "<p><code>one &lt;b&gt;<br>\n&nbsp;&nbsp;two&nbsp; three</code></p>"
+    )
+    assert to_html("One.\n\n    Two words") == "<p>One.</p>\n<p><code>Two words</code></p>"
+
+
 def test_raw_html_stays_the_text_it_is() -> None:
     assert to_html("<b onclick=x>hi</b>") == "<p>&lt;b onclick=x&gt;hi&lt;/b&gt;</p>"
 
