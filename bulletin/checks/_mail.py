@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, wraps
 
-from bulletin.checks._rule import Material
+from bulletin.checks._rule import Found, Look, Material
 from bulletin.clients import page
 from bulletin.door import Loc
 from bulletin.model import RenderedEdition
 from bulletin.render import fill, longest_personal
+
+NEVER_IN_MAIL = frozenset(
+    {
+        *("script", "form", "input", "button", "select", "textarea", "iframe", "frame", "object", "embed", "applet"),
+        *("video", "audio", "base", "svg", "canvas"),
+    }
+)
+"""Elements that mail programs take out, and for which filters stop a mail."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +42,16 @@ def mails(material: Material) -> tuple[Mail, ...]:
         material.kept["mails"] = tuple(Mail(edition, *fill(edition, personal)) for edition in material.rendered)
     found: tuple[Mail, ...] = material.kept["mails"]
     return found
+
+
+def told_once(look: Look) -> Look:
+    """A check of the mails whose findings are told once, although one slip shows in the mails of all readers."""
+
+    @wraps(look)
+    def looking(material: Material) -> Iterator[Found]:
+        yield from dict.fromkeys(look(material))
+
+    return looking
 
 
 def loc_of(material: Material, anchor: str) -> Loc:

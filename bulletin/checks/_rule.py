@@ -100,10 +100,10 @@ class Check:
         return (self.look.__doc__ or "").strip().splitlines()[0]
 
     def findings(self, material: Material) -> Iterator[Finding]:
-        """What it notices in the material, each at its place, and once: one slip shows in the mails of all readers."""
+        """What it notices in the material, each at its place."""
         if self.leaving and not material.leaving:
             return
-        for found in dict.fromkeys(self.look(material)):
+        for found in self.look(material):
             yield Finding(
                 code=self.code,
                 severity=self.severity,

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from bulletin.checks._mail import loc_of, mails
+from bulletin.checks._mail import NEVER_IN_MAIL, loc_of, mails
 from bulletin.checks._rule import Found, Material, check
 from bulletin.clients import features, grace, support
 from bulletin.clients.features import Use
@@ -21,8 +21,6 @@ from bulletin.model import Severity
 
 _THEME = Place("templates/mail")
 _SETTINGS = Place("bulletin.toml")
-_LARGEST_SHEET = 16 * 1024
-"""Bytes of `<style>` that Gmail keeps (G-02)."""
 
 
 @check("CLI01", Severity.MUST_FIX)
@@ -87,24 +85,19 @@ def unknown_client(material: Material) -> Iterator[Found]:
 
 @check("CLI04", Severity.LOOK)
 def style_dropped(material: Material) -> Iterator[Found]:
-    """The mail has a style sheet, or a colour in it, for which Gmail drops the styles (G-02).
+    """The mail has a colour for which Gmail drops the styles around it (G-02).
 
-    *Why*: beyond 16 KB of `<style>`, or at a colour without commas, Gmail throws away the whole sheet, and with it what
-    makes the mail fit a phone. In an element, it throws away all styles of that element.
+    *Why*: at a colour without commas Gmail throws away the whole style sheet, and with it what makes the mail fit a
+    phone. In an element, it throws away all styles of that element.
 
     *Instead of*: `color: rgb(0 128 0)`
 
-    *Write*: `color: #008000`, and fewer rules in the templates' sheets.
+    *Write*: `color: #008000`
     """
     if not any(client.startswith("gmail.") for client in material.config.checking.clients):
         return
     seen: set[str] = set()
     for page in _pages(material):
-        size = sum(len(block.text().encode("utf-8", "replace")) for block in page.tree.css("style"))
-        if size > _LARGEST_SHEET and "size" not in seen:
-            seen.add("size")
-            message = f"the mail has {size:,} bytes of <style>; Gmail drops what is above {_LARGEST_SHEET:,}"
-            yield _in_theme(message + _tested(support.of("html-style", "gmail.desktop-webmail")), "Take rules out.")
         for use in features.used(page):
             if use.slug in {"css-rgb", "css-rgba"} and _WITHOUT_COMMAS.search(use.value) and use.what not in seen:
                 seen.add(use.what)
@@ -184,7 +177,8 @@ def _troubles(material: Material, code: str) -> Iterator[_Trouble]:
     for number, page in enumerate(_pages(material)):
         by_slug: dict[str, list[tuple[int, Use]]] = {}
         for place, use in enumerate(features.used(page)):
-            by_slug.setdefault(use.slug, []).append((place, use))
+            if use.node is None or use.node.tag not in NEVER_IN_MAIL:  # of those, HTM07 tells
+                by_slug.setdefault(use.slug, []).append((place, use))
         for slug, uses in by_slug.items():
             for client in wanted:
                 fact = support.of(slug, client)

@@ -33,7 +33,7 @@ def too_pale(material: Material) -> Iterator[Found]:
 
     *Write*: a darker colour, in the brand settings or in the template that sets it.
     """
-    yield from _pale(material, "", lambda mail: looks(mail.page))
+    yield from _pale(material, "", _light)
 
 
 @check("CON02", Severity.MUST_FIX)
@@ -47,7 +47,7 @@ def too_pale_in_dark_mode(material: Material) -> Iterator[Found]:
 
     *Write*: the colour of the words in the same rules as the colour of their surface.
     """
-    yield from _pale(material, " in dark mode", lambda mail: looks(mail.page, dark=True))
+    yield from _pale(material, " in dark mode", lambda mail: looks(mail.page, dark=True), known=_light)
 
 
 @check("CON03", Severity.LOOK)
@@ -61,7 +61,7 @@ def too_pale_when_inverted(material: Material) -> Iterator[Found]:
 
     *Write*: a pair of colours further apart, in the brand settings or in the template.
     """
-    yield from _pale(material, " when a mail program turns light and dark round", _turned)
+    yield from _pale(material, " when a mail program turns light and dark round", _turned, known=_light)
 
 
 @check("CON04", Severity.LOOK)
@@ -161,14 +161,23 @@ def _texts(mail: Mail, shown: Shown) -> Iterator[tuple[LexborNode, Look, str]]:
             yield holder, look, words
 
 
-def _pale(material: Material, how: str, shown: Callable[[Mail], Shown]) -> Iterator[Found]:
+def _light(mail: Mail) -> Shown:
+    """How each element shows to most readers."""
+    return looks(mail.page)
+
+
+def _pale(
+    material: Material, how: str, shown: Callable[[Mail], Shown], *, known: Callable[[Mail], Shown] | None = None
+) -> Iterator[Found]:
+    """Texts that stand out too little where they are `shown` so, but for those that do where they are `known`."""
     hits: dict[tuple[str, str, float], _Hit] = {}
     for mail in mails(material):
+        told = known(mail) if known else {}
         for node, look, words in _texts(mail, shown(mail)):
-            needed = _LARGE_CONTRAST if look.large else TEXT_CONTRAST
-            ink = look.seen_ink
-            if contrast(ink, look.surface) < needed:
-                hits.setdefault((ink, look.surface, needed), _Hit()).add(mail, node, words)
+            before = told.get(node.mem_id)
+            if _stands_out(look) or (before and not before.hidden and not _stands_out(before)):
+                continue
+            hits.setdefault((look.seen_ink, look.surface, _needed(look)), _Hit()).add(mail, node, words)
     for (ink, surface, needed), hit in hits.items():
         # Cut, not rounded: 4.49 must not read as enough.
         ratio = int(contrast(ink, surface) * 100) / 100
@@ -177,6 +186,14 @@ def _pale(material: Material, how: str, shown: Callable[[Mail], Shown]) -> Itera
             f"{ink} on {surface}{how} has a contrast of {ratio:g} to 1, less than {needed:g} to 1: {hit.words}.",
             "Choose colours further apart, in the brand settings or in the template that sets them.",
         )
+
+
+def _needed(look: Look) -> float:
+    return _LARGE_CONTRAST if look.large else TEXT_CONTRAST
+
+
+def _stands_out(look: Look) -> bool:
+    return contrast(look.seen_ink, look.surface) >= _needed(look)
 
 
 def _turned(mail: Mail) -> Shown:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from bulletin.checks._mail import loc_of, mails
+from bulletin.checks._mail import NEVER_IN_MAIL, loc_of, mails, told_once
 from bulletin.checks._reading import clipped
 from bulletin.checks._rule import Found, Material, check
 from bulletin.model import Severity
@@ -13,17 +13,12 @@ from bulletin.render import longest_personal
 
 _WIDEST = 600
 _TEMPLATE = "Correct the template that makes it."
-_FORBIDDEN = frozenset(
-    {
-        *("script", "form", "input", "button", "select", "textarea", "iframe", "frame", "object", "embed", "applet"),
-        *("video", "audio", "base", "svg", "canvas"),
-    }
-)
 _ADDRESSES = ("href", "src", "background", "action", "poster")
 _WHOLE = re.compile(r"(?i)https?://[^/\s]|mailto:[^\s]|tel:[+\d]|sms:[+\d]|#[^\s]")
 
 
 @check("HTM01", Severity.LOOK)
+@told_once
 def headings(material: Material) -> Iterator[Found]:
     """The headings of the mail are not in order: one first heading, no level left out, none empty (H-19).
 
@@ -50,6 +45,7 @@ def headings(material: Material) -> Iterator[Found]:
 
 
 @check("HTM02", Severity.LOOK)
+@told_once
 def language_told(material: Material) -> Iterator[Found]:
     """The mail does not say which language it is in, on the page and on a part inside (H-18).
 
@@ -71,6 +67,7 @@ def language_told(material: Material) -> Iterator[Found]:
 
 
 @check("HTM03", Severity.LOOK)
+@told_once
 def table_roles(material: Material) -> Iterator[Found]:
     """A table that only lays the mail out does not say so (H-03).
 
@@ -93,6 +90,7 @@ def table_roles(material: Material) -> Iterator[Found]:
 
 
 @check("HTM04", Severity.MUST_FIX)
+@told_once
 def link_without_words(material: Material) -> Iterator[Found]:
     """A link of the mail has no words, and no picture with words (C-03, X-10).
 
@@ -113,6 +111,7 @@ def link_without_words(material: Material) -> Iterator[Found]:
 
 
 @check("HTM05", Severity.MUST_FIX)
+@told_once
 def broken_picture(material: Material) -> Iterator[Found]:
     """A picture of the finished mail has no alternative text, or no whole https address (H-06, X-10).
 
@@ -135,6 +134,7 @@ def broken_picture(material: Material) -> Iterator[Found]:
 
 
 @check("HTM06", Severity.LOOK)
+@told_once
 def picture_width(material: Material) -> Iterator[Found]:
     """A picture's width in the mail is missing, not a whole number, over 600, or more than the file has (H-06).
 
@@ -165,6 +165,7 @@ def picture_width(material: Material) -> Iterator[Found]:
 
 
 @check("HTM07", Severity.MUST_FIX)
+@told_once
 def forbidden(material: Material) -> Iterator[Found]:
     """The mail holds a script, a form, a frame or the like, or an address that runs a program (H-13, Z-39).
 
@@ -177,7 +178,7 @@ def forbidden(material: Material) -> Iterator[Found]:
     for mail in mails(material):
         for node in (*mail.page.tree.css("head *"), *mail.page.elements):
             at = loc_of(material, mail.page.owner(node))
-            if node.tag in _FORBIDDEN:
+            if node.tag in NEVER_IN_MAIL:
                 yield Found(at, f"the mail holds <{node.tag}>, which mail programs and filters refuse.", _TEMPLATE)
             if node.tag == "meta" and (node.attributes.get("http-equiv") or "").casefold() == "refresh":
                 yield Found(at, "the mail sends its reader on to another page (meta refresh).", _TEMPLATE)
@@ -187,6 +188,7 @@ def forbidden(material: Material) -> Iterator[Found]:
 
 
 @check("HTM08", Severity.MUST_FIX)
+@told_once
 def part_of_an_address(material: Material) -> Iterator[Found]:
     """An address in the mail is not whole (H-13).
 
@@ -208,6 +210,7 @@ def part_of_an_address(material: Material) -> Iterator[Found]:
 
 
 @check("HTM09", Severity.MUST_FIX)
+@told_once
 def outlook_comments(material: Material) -> Iterator[Found]:
     """The comments for classic Outlook do not pair up, or stand inside one another (H-09).
 
@@ -228,6 +231,7 @@ def outlook_comments(material: Material) -> Iterator[Found]:
 
 
 @check("HTM10", Severity.LOOK)
+@told_once
 def dead_jump(material: Material) -> Iterator[Found]:
     """A link within the mail leads to no place in it that all programs find (H-22).
 
@@ -249,6 +253,7 @@ def dead_jump(material: Material) -> Iterator[Found]:
 
 
 @check("HTM11", Severity.MUST_FIX)
+@told_once
 def legal_footer(material: Material) -> Iterator[Found]:
     """The finished mail lacks its unsubscribe link or the postal address of its sender.
 

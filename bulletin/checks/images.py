@@ -126,6 +126,8 @@ def heavy_picture(material: Material) -> Iterator[Found]:
     *Write*: a copy 1200 pixels wide, saved as JPEG with middle quality, or as PNG for drawings.
     """
     for at, _item, image, facts in _images(material):
+        if facts and facts.width * facts.height > _MOST_PIXELS:
+            continue  # IMG08 tells
         if facts and facts.format and (facts.size > _HEAVY or facts.width > _WIDE):
             yield Found(
                 (*at, "file"),

@@ -84,7 +84,7 @@ def vague_words(material: Material) -> Iterator[Found]:
             yield Found(
                 loc, f'the link "{clipped(link.words)}" does not say what it leads to.', "Name the page or document."
             )
-        elif re.match(r"(?i)(?:https?://|www\.)\S+$", link.words.strip()):
+        elif re.match(r"(?i)(?:https?://|www\.)\S+$", link.words.strip()) and not _shown_elsewhere(link):
             yield Found(
                 loc,
                 f"the link shows the bare address {clipped(link.words)}.",
@@ -105,7 +105,10 @@ def not_https(material: Material) -> Iterator[Found]:
     *Write*: `https://www.example.org/page`, after trying that it opens.
     """
     for link in links(material):
-        if link.url.lower().startswith("http://") and not _is_own_host(link.url, material):
+        host = _host(link.url)
+        if link.url.lower().startswith("http://") and not (
+            _is_own_host(link.url, material) or (host and _is_out_of_reach(host, material))  # LNK05 tells of the latter
+        ):
             secure = material.links.get(_with_https(link.url))
             works = secure is not None and secure.state is LinkState.WORKS
             yield Found(
@@ -282,8 +285,8 @@ def same_words(material: Material) -> Iterator[Found]:
     seen: dict[str, str] = {}
     for link in links(material):
         words = plain_key(link.words)
-        if not words:
-            continue
+        if not words or words in _VAGUE:
+            continue  # LNK01 speaks of vague ones
         first = seen.setdefault(words, link.url)
         if same_story_key(first) != same_story_key(link.url):
             yield Found(
@@ -331,13 +334,18 @@ def other_host(material: Material) -> Iterator[Found]:
     *Write*: words that name the page.
     """
     for link in links(material):
-        shown = re.match(r"(?i)(?:https?://)?((?:[\w-]+\.)+[a-z]{2,})(?:[/?#]\S*)?$", link.words.strip())
-        if shown and shown[1].lower().removeprefix("www.") != _host(link.url).removeprefix("www."):
+        if _shown_elsewhere(link):
             yield Found(
                 link.loc,
                 f'the link shows "{clipped(link.words)}" and leads to {_host(link.url)}.',
                 "Name the page in words, or correct the address.",
             )
+
+
+def _shown_elsewhere(link: Link) -> bool:
+    """Whether a link's words are an address at another site than its own."""
+    shown = re.match(r"(?i)(?:https?://)?((?:[\w-]+\.)+[a-z]{2,})(?:[/?#]\S*)?$", link.words.strip())
+    return shown is not None and shown[1].lower().removeprefix("www.") != _host(link.url).removeprefix("www.")
 
 
 @check("LNK10", Severity.MUST_FIX, online=True)
