@@ -86,7 +86,7 @@ def test_a_check_asks_the_links_once_and_offline_goes_by_what_they_said(
     assert not web.requests
     codes, links = found(capsys)
     assert links == {"asked": 3, "kept": 0, "could_not_check": 0, "offline": False}
-    assert (codes["LNK10"], codes["LNK11"]) == (23, 17)
+    assert (codes["LNK10"], codes["LNK11"]) == (23, 18)
     asked = len(web.requests)
     codes, links = found(capsys, "--offline")
     assert (codes["LNK10"], links["kept"], len(web.requests)) == (23, 3, asked)

@@ -203,6 +203,30 @@ def allowing(case: dict[str, Any], *allow: dict[str, str]) -> tuple[Finding, ...
 UNDATED = {"item": {"published": None}, "other": {"published": None}}
 
 
+def test_findings_in_a_long_text_stand_at_the_words_they_quote() -> None:
+    """An editor goes to line and column, and must find the words there, also where a line breaks between them."""
+    text = """schema: 1
+id: "2024-05"
+title: Sample Bulletin, May 2024
+date: 2024-05-30
+welcome: |
+  Hello "all".
+    Use it in
+  order to read [here](https://a.example.org/) and
+
+  [here](http://b.example.org/x).
+sections: []
+"""
+    file = issuefile.read(text, "issue.yaml")
+    base = material({})
+    found = checks.run(replace(base, file=file))
+    shown = text.splitlines()
+    places = [(one.code, shown[one.place.line - 1][one.place.column - 1 :]) for one in found if one.anchor == "welcome"]
+    assert ("LNG06", "in") in places
+    assert ("LNK01", "here](https://a.example.org/) and") in places
+    assert ("LNK02", "http://b.example.org/x).") in places
+
+
 def test_an_allowance_accepts_one_finding_of_one_item() -> None:
     assert [finding.code for finding in allowing(UNDATED)] == ["DAT04", "DAT04"]
     left = allowing(UNDATED, {"code": "DAT04", "item": "stalking-guidance"})
@@ -363,7 +387,7 @@ def test_the_slips_of_a_real_home_page_are_found_with_line_and_column() -> None:
     seen = {(finding.code, str(finding.place)) for finding in findings}
     assert ("SUB01", "issues/2024-05/issue.yaml:5:10") in seen
     assert ("LNG02", "issues/2024-05/issue.yaml:6:12") in seen
-    assert ("PLC01", "issues/2024-05/issue.yaml:16:18") in seen
+    assert ("PLC01", "issues/2024-05/issue.yaml:17:11") in seen
     assert ("IMG03", "issues/2024-05/issue.yaml:20:16") in seen
     assert ("IMG03", "issues/2024-05/issue.yaml:26:45") in seen
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bulletin import registry
+from bulletin.checks._places import at_their_words
 from bulletin.checks._rule import REGISTERED, Check, Found, Material
 from bulletin.model import Finding
 
@@ -17,13 +18,13 @@ def all_checks() -> tuple[Check, ...]:
 
 
 def run(material: Material) -> tuple[Finding, ...]:
-    """All findings of all checks in file order, the allowed ones left out.
+    """All findings of all checks in file order, each at the words it quotes, the allowed ones left out.
 
     An allowance names a code and, for findings about an item, that item. Findings that must be fixed can be allowed
     too: the reason and the name stand in the issue file for everyone to see.
     """
     found = [finding for check in all_checks() for finding in check.findings(material)]
-    kept = [finding for finding in found if not _is_allowed(finding, material)]
+    kept = at_their_words((one for one in found if not _is_allowed(one, material)), material.file.text)
     return tuple(sorted(kept, key=lambda finding: (finding.place, finding.code)))
 
 

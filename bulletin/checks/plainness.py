@@ -174,17 +174,24 @@ def _unexplained(together: list[Passage], known: set[str]) -> Iterator[Found]:
     for passage in together:
         if shouted(passage.words):
             continue  # these capitals are another matter
+        unknown = []
         for short in _ABBREVIATION.findall(_ADDRESS.sub(" ", without_markings(passage.words))):
             if short in seen or _ROMAN.fullmatch(short):
                 continue
             seen.add(short)
             if not _explains(whole, short):
-                yield Found(
-                    passage.loc,
-                    f'{passage.name} says "{short}", which is not explained here.',
-                    f"Write it in full at first, with ({short}) after it. "
-                    "If all readers know it: abbreviations under [checking] in bulletin.toml.",
-                )
+                unknown.append(short)
+        if unknown:
+            said = " and ".join(filter(None, (", ".join(f'"{one}"' for one in unknown[:-1]), f'"{unknown[-1]}"')))
+            yield Found(
+                passage.loc,
+                f"{passage.name} says {said}, which {'is' if len(unknown) == 1 else 'are'} not explained here.",
+                f"Write it in full at first, with ({unknown[0]}) after it. "
+                "If all readers know it: abbreviations under [checking] in bulletin.toml."
+                if len(unknown) == 1
+                else f"Write each in full at first, with ({unknown[0]}) after it. "
+                "Those that all readers know: abbreviations under [checking] in bulletin.toml.",
+            )
 
 
 def _explains(text: str, short: str) -> bool:
@@ -204,8 +211,9 @@ _KNOWN: Final = frozenset(
     {
         "AI", "AIDS", "AM", "BBC", "BSL", "BST", "CCTV", "CD", "COVID", "CV", "DNA", "DVD", "EU", "FAQ", "FM", "GB",
         "GCSE", "GMT", "GOV", "GP", "HIV", "HM", "HMRC", "HQ", "ID", "IT", "ITV", "KC", "LGBT", "LGBTQ", "MP", "NATO",
-        "NHS", "OK", "PC", "PDF", "PIN", "PM", "QC", "QR", "RAF", "RSVP", "SMS", "SUV", "TLP", "TV", "UK", "UN", "URL",
-        "US", "USA", "USB", "VAT", "VIP",
+        "NHS", "NSPCC", "RNLI", "RSPCA", "CBE", "KBE", "MBE", "OBE", "QPM", "BEM", "OK",
+        "PC", "PDF", "PIN", "PM", "QC", "QR", "RAF", "RSVP", "SMS", "SUV", "TLP", "TV",
+        "UK", "UN", "URL", "US", "USA", "USB", "VAT", "VIP",
     }
 )  # fmt: skip
 """Abbreviations that need no explaining in British public writing."""

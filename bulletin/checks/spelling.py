@@ -217,13 +217,17 @@ class _Speller:
         if not _ENGLISH.fullmatch(word):
             return word[0].isupper()  # another alphabet, or a name with letters that English does not have
         return self._right(word) or (
-            "-" in word and all(len(part) < 3 or self._right(part) for part in word.split("-"))
+            "-" in word
+            and all(len(part) < 3 or part.lower() in _PREFIXES or self._right(part) for part in word.split("-"))
         )
 
     def _right(self, word: str) -> bool:
         return word in self._own or word.lower() in self._own or _dictionary().spell(word)
 
 
+_PREFIXES: Final = frozenset(
+    {"anti", "inter", "multi", "non", "post", "pre", "pseudo", "semi", "sub", "super", "ultra"}
+)
 _ENGLISH: Final = re.compile(r"[A-Za-z'éèêâçïôûñ-]+")
 
 
