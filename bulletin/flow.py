@@ -24,6 +24,7 @@ from bulletin.model import Candidate, Finding, Image, Issue, Item, Mend, Rendere
 from bulletin.publication import Publication, open_publication, write_atomically
 
 if TYPE_CHECKING:
+    from bulletin.clients.score import ClientScore
     from bulletin.delivery.ledger import Ledger
     from bulletin.delivery.plan import Plan
     from bulletin.delivery.report import Report
@@ -302,6 +303,15 @@ def check(
     if refused and not any(finding.code.startswith(("AUD", "MRK")) for finding in checked.must_fix):
         raise refused
     return checked
+
+
+def scores(home: Publication, checked: Checked) -> dict[str, tuple[ClientScore, ...]]:
+    """What the mail programs of the settings make of each finished mail, by the mail's name (H-23)."""
+    from bulletin.clients import page
+    from bulletin.clients.score import score
+
+    clients = home.config.checking.clients
+    return {edition.name: score(page.read(edition.html), clients) for edition in checked.rendered}
 
 
 def check_before_leaving(home: Publication, checked: Checked, on_progress: Progress) -> Checked:

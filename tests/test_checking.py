@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -90,6 +91,19 @@ def test_a_check_asks_the_links_once_and_offline_goes_by_what_they_said(
     asked = len(web.requests)
     codes, links = found(capsys, "--offline")
     assert (codes["LNK10"], links["kept"], len(web.requests)) == (23, 3, asked)
+
+
+def test_the_json_scores_each_mail_for_each_program_of_the_settings_with_the_days_of_the_tests(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """H-23."""
+    run(["check", "2024-05", "--json", "--offline"])
+    (programs,) = json.loads(capsys.readouterr().out)["mail_programs"].values()
+    outlook = next(program for program in programs if program["client"] == "outlook.windows")
+    assert outlook["name"] == "classic Outlook for Windows"
+    assert "css-background-color" in outlook["supported"]
+    assert "css-border-radius" in outlook["lacking"]
+    assert dt.date(2019, 1, 1) < dt.date.fromisoformat(outlook["oldest"]) < dt.date.fromisoformat(outlook["newest"])
 
 
 def test_fix_says_each_change_makes_it_once_and_leaves_every_other_byte(

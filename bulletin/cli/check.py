@@ -59,7 +59,8 @@ def check(
     if as_json:
         found = [_for_machine(finding) for finding in result.findings]
         links = _links_for_machine(result.links)
-        output.show_json({"issue": name, "problems": [], "findings": found, "links": links})
+        programs = {mail: [one.as_data() for one in found] for mail, found in flow.scores(home, result).items()}
+        output.show_json({"issue": name, "problems": [], "findings": found, "links": links, "mail_programs": programs})
     else:
         show_findings(result.findings)
         _sum_up(name, result)
