@@ -154,6 +154,14 @@ def test_x14_wider_text_spacing_loses_nothing(browser: Browser) -> None:
         assert sideways(page) == 0
 
 
+def test_s11_a_label_is_in_one_piece_in_a_mail_that_reads_from_right_to_left(browser: Browser) -> None:
+    edition = dataclasses.replace(every_layout(may("forces")), language="ar")
+    with shown(browser, edition, width=600) as page:
+        pieces = page.eval_on_selector_all(".tlp", "all => all.map(one => one.getClientRects().length)")
+    assert pieces
+    assert set(pieces) == {1}
+
+
 def with_everything() -> Edition:
     """An edition with each thing that an item can have."""
     edition = may("forces")
