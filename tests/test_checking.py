@@ -102,7 +102,7 @@ def test_the_json_scores_each_mail_for_each_program_of_the_settings_with_the_day
     outlook = next(program for program in programs if program["client"] == "outlook.windows")
     assert outlook["name"] == "classic Outlook for Windows"
     assert "css-background-color" in outlook["supported"]
-    assert "css-border-radius" in outlook["lacking"]
+    assert "css-at-media" in outlook["lacking"]
     assert dt.date(2019, 1, 1) < dt.date.fromisoformat(outlook["oldest"]) < dt.date.fromisoformat(outlook["newest"])
 
 
