@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -250,3 +254,32 @@ def test_without_a_network_a_sending_says_that_nobody_looked_and_leaves_it_to_th
     ready.write_text(ready.read_text("utf-8").replace(web.base, "https://www.gone.invalid"), "utf-8")
     assert run(["send", "2024-05", "--dry-run"]) == 0
     assert "nobody knows whether the links and pictures" in capsys.readouterr().err
+
+
+def test_many_findings_are_counted_by_kind_and_fit_a_narrow_terminal(file: Path) -> None:
+    """A terminal of 80 columns breaks lines between words; a file or another program gets each finding whole."""
+    slips = " ".join(f"See [the report {number}](http://www.example.org/{number})." for number in range(12))
+    file.write_text(file.read_text("utf-8").replace("sections:", f"welcome: |\n  {slips}\nsections:", 1), "utf-8")
+    home = file.parents[2]
+    command = [sys.executable, "-m", "bulletin", "check", "2024-05", "--offline"]
+    whole = subprocess.run(command, cwd=home, capture_output=True, text=True, check=False)
+    assert "Look at this: " in whole.stderr
+    assert max(map(len, whole.stdout.splitlines())) > 80
+    ours, theirs = os.openpty()
+    environment = {**os.environ, "COLUMNS": "80"}
+    with subprocess.Popen(command, cwd=home, stdout=theirs, stderr=subprocess.PIPE, env=environment) as running:
+        os.close(theirs)
+        shown = b""
+        while True:
+            try:
+                part = os.read(ours, 65536)
+            except OSError:  # the other end is closed
+                break
+            if not part:
+                break
+            shown += part
+        running.communicate()
+    os.close(ours)
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", shown.decode()).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert " ".join(" ".join(lines).split()) == " ".join(whole.stdout.split())

@@ -21,12 +21,11 @@ _LOUD = frozenset(
 def shouted(text: str) -> str:
     """The first words in capitals that are meant as stress, or nothing. Abbreviations such as HMICFRS are no stress."""
     text = without_markings(text)
-    words = _CAPITALS.findall(text)
-    loud = [word for word in words if word.replace("'", "") in _LOUD]
-    if loud:
-        return str(loud[0])
     row = re.search(r"\b[A-Z]{3,}(?:\s+[A-Z']{2,}){2,}\b", text)
-    return str(row.group()) if row else ""
+    if row:
+        return row.group()
+    words = _CAPITALS.findall(text)
+    return next((str(word) for word in words if word.replace("'", "") in _LOUD), "")
 
 
 def without_markings(text: str) -> str:

@@ -175,18 +175,21 @@ def unseen_picture(material: Material) -> Iterator[Found]:
 
     *Write*: the fact in the summary, and take the picture out; or make the issue public.
     """
+    unseen = []
     for at, item, image, _facts in _images(material):
         if item.restricted:
             reason = "this item is kept for an audience"
+            yield Found(at, f"nobody will see the picture {image.file}, because {reason}.", _OUT)
         elif not material.issue.public:
-            reason = "this issue is not public"
-        else:
-            continue
-        yield Found(
-            at,
-            f"nobody will see the picture {image.file}, because {reason}.",
-            "Take it out, or leave it if that is meant.",
-        )
+            unseen.append((at, image.file))
+    if unseen:
+        at, file = unseen[0]
+        which = f"the picture {file}" if len(unseen) == 1 else f"{file} and the other pictures, {len(unseen)} in all"
+        hint = f"Write public: true if the issue may be published. Else: {_OUT[0].lower()}{_OUT[1:]}"
+        yield Found(at, f"nobody will see {which}, because this issue is not public.", hint)
+
+
+_OUT = "Take it out, or leave it if that is meant."
 
 
 @check("IMG07", Severity.LOOK)

@@ -212,7 +212,7 @@ _KNOWN: Final = frozenset(
         "AI", "AIDS", "AM", "BBC", "BSL", "BST", "CCTV", "CD", "COVID", "CV", "DNA", "DVD", "EU", "FAQ", "FM", "GB",
         "GCSE", "GMT", "GOV", "GP", "HIV", "HM", "HMRC", "HQ", "ID", "IT", "ITV", "KC", "LGBT", "LGBTQ", "MP", "NATO",
         "NHS", "NSPCC", "RNLI", "RSPCA", "CBE", "KBE", "MBE", "OBE", "QPM", "BEM", "OK",
-        "PC", "PDF", "PIN", "PM", "QC", "QR", "RAF", "RSVP", "SMS", "SUV", "TLP", "TV",
+        "PC", "PDF", "PIN", "PM", "QC", "QR", "RAF", "RSVP", "SMS", "SUV", "TBA", "TBC", "TLP", "TV",
         "UK", "UN", "URL", "US", "USA", "USB", "VAT", "VIP",
     }
 )  # fmt: skip

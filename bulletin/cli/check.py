@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
@@ -108,9 +111,10 @@ def _in_words(mend: Mend) -> str:
 
 def _visible(text: str) -> str:
     """A text with every sign that nobody sees made visible."""
+    mark = "'" if '"' in text else '"'
     named = {"\n": "⏎", "\u00a0": "⍽", "\u202f": "⍽"}
     shown = "".join(named.get(sign, sign if sign.isprintable() else f"<U+{ord(sign):04X}>") for sign in text)
-    return f'"{shown}"'
+    return f"{mark}{shown}{mark}"
 
 
 def _links_for_machine(links: Asked | None) -> dict[str, object]:
@@ -121,14 +125,34 @@ def _links_for_machine(links: Asked | None) -> dict[str, object]:
 
 
 def show_findings(findings: tuple[Finding, ...]) -> None:
-    """Findings on standard output, the ones that must be fixed first."""
+    """Findings on standard output, the ones that must be fixed first; of many, each kind under its number."""
     for severity, colour in ((Severity.MUST_FIX, "red"), (Severity.LOOK, "yellow")):
-        for finding in findings:
-            if finding.severity is severity:
-                label = click.style(f"{severity.value} {finding.code}", fg=colour)
-                output.show(f"{finding.place}: {label}: {finding.message}")
-                if finding.hint:
-                    output.show(f"    → {finding.hint}")
+        group = [finding for finding in findings if finding.severity is severity]
+        if group and len(findings) > _MANY:
+            number = plural(len(group), "finding", "findings")
+            output.say(click.style(f"\n{severity.value.capitalize()}: {number}", bold=True))
+        for finding in group:
+            label = f"{severity.value} {finding.code}"
+            first = _within_the_window(f"{finding.place}: {_kept_together(label)}: {finding.message}")
+            output.show(first.replace(_kept_together(label), click.style(label, fg=colour), 1))
+            if finding.hint:
+                output.show(_within_the_window(f"    → {finding.hint}", indent=6))
+
+
+_MANY = 10
+
+
+def _kept_together(label: str) -> str:
+    return label.replace(" ", "\N{NO-BREAK SPACE}")
+
+
+def _within_the_window(line: str, indent: int = 4) -> str:
+    """A line broken between words for a narrow terminal, and whole in a file or for another program."""
+    if not sys.stdout.isatty():
+        return line
+    width = shutil.get_terminal_size().columns
+    broken = textwrap.wrap(line, width, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False)
+    return "\n".join(broken)
 
 
 def _sum_up(issue: str, result: Checked) -> None:
