@@ -12,15 +12,14 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
 from bulletin import registry
+from bulletin.addresses import split, without_tracking
 from bulletin.config import SourceSetting
 from bulletin.errors import BulletinError
 from bulletin.http import Client, Fetched, FetchError, Validators
 from bulletin.model import Candidate
 from bulletin.publication import write_atomically
-from bulletin.selection import without_tracking
 from bulletin.sources import Document, Request, SourceKind, SourceReport, Spec, UnreadableError
 from bulletin.sources._readers import Readers
 
@@ -140,10 +139,7 @@ def _document(fetched: Fetched) -> Document:
 
 
 def _host(url: str) -> str:
-    try:
-        return urlsplit(url).netloc.lower()
-    except ValueError:
-        return url
+    return split(url).netloc.lower() or url
 
 
 # ---------------------------------------------------------------- what sources answered last

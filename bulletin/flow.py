@@ -164,7 +164,7 @@ def add_candidate(home: Publication, issue: str, candidate: Candidate) -> Candid
 
 def ran_in(home: Publication, issue: str, url: str) -> str | None:
     """The newest other issue with an item that leads to this address, if there is one."""
-    from bulletin.selection import same_story_key
+    from bulletin.addresses import same_story_key
 
     key = same_story_key(url)
     others = home.other_issues(issue)
@@ -199,7 +199,7 @@ def _edit(home: Publication, issue: str, change: Callable[[str, str], str]) -> N
 
 
 def _refuse_known(file: IssueFile, url: str) -> None:
-    from bulletin.selection import same_story_key
+    from bulletin.addresses import same_story_key
 
     key = same_story_key(url)
     for item in file.issue.items:

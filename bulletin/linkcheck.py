@@ -19,13 +19,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
-from urllib.parse import SplitResult, urlsplit
 
+from bulletin.addresses import is_home, secret_in, split, without_tracking
 from bulletin.guard import BROKEN_OFF, EXPIRED, NO_HOST, NOT_ACCEPTING, OTHER_NAME
 from bulletin.http import Client, FetchError, Limits, Probed, refusal
 from bulletin.model import LinkFact, LinkState
 from bulletin.publication import write_atomically
-from bulletin.selection import secret_in, without_tracking
 
 LIMITS: Final = Limits(connect=8, total=15, size=1_000_000)
 """What asking for one page may cost; `robots.txt` is the only thing that is read."""
@@ -175,14 +174,7 @@ def _is_from_the_site(page: str, answer: Answer) -> bool:
 
 
 def _host(url: str) -> str:
-    return _parts(url).netloc.lower()
-
-
-def _parts(url: str) -> SplitResult:
-    try:
-        return urlsplit(url)
-    except ValueError:
-        return urlsplit("")
+    return split(url).netloc.lower()
 
 
 # ---------------------------------------------------------------- sorting
@@ -193,9 +185,6 @@ _SAME_FOR_READERS: Final = (NO_HOST, NOT_ACCEPTING, EXPIRED, OTHER_NAME)
 _SIGN_IN: Final = re.compile(r"/(?:log-?in|sign-?in|sso|auth|oauth2?|saml2?|adfs)(?:[/._-]|$)", re.I)
 _PUZZLES: Final = ("cf-mitigated", "x-amzn-waf-action", "x-datadome")
 """Headers of services that show programs a puzzle instead of the page."""
-
-
-_HOME: Final = r"/?(?:[a-z]{2}(?:-[a-z]{2})?/?)?(?:(?:index|home|default)(?:\.\w+)?/?)?"
 
 
 def sort(page: str, answer: Answer, *, trusted: bool = True) -> LinkFact:
@@ -224,19 +213,13 @@ def _trouble(page: str, answer: Probed) -> str:
         return "wants to see a person first"
     if not 200 <= answer.status < 300:
         return _reason(answer)
-    if _SIGN_IN.search(_parts(answer.url).path) and not _SIGN_IN.search(_parts(page).path):
+    if _SIGN_IN.search(split(answer.url).path) and not _SIGN_IN.search(split(page).path):
         return "asks readers to sign in"
     return ""
 
 
 def _reason(answer: Probed) -> str:
     return refusal(answer.url, answer.status, answer.headers).reason
-
-
-def is_home(url: str) -> bool:
-    """Whether an address is a site's first page, also that of one language."""
-    parts = _parts(url)
-    return bool(parts.netloc) and not parts.query and re.fullmatch(_HOME, parts.path, re.I) is not None
 
 
 # ---------------------------------------------------------------- what was answered last

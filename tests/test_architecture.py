@@ -22,7 +22,7 @@ LAYERS = {
     },
     "edge": {"publication", "stores", "http", "guard", "pictures", "registry", "sampleweb"},
     "doors": {"config", "issuefile", "door", "fitting", "markings"},
-    "nouns": {"model", "errors", "colours", ""},
+    "nouns": {"model", "errors", "colours", "addresses", ""},
 }
 """Who may import whom: a layer knows itself and those below. The empty name is `bulletin/__init__.py`."""
 
@@ -30,6 +30,7 @@ PURE = (
     "bulletin.render",
     "bulletin.editions",
     "bulletin.selection",
+    "bulletin.addresses",
     "bulletin.checks",
     "bulletin.clients",
     "bulletin.gate",

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bulletin.addresses import canonical, same_story_key, without_tracking
 from bulletin.config import Collecting, Config, Organisation, SectionSetting, Sender, SourceSetting, TopicSetting, Web
 from bulletin.model import Candidate, Event, Issue, Item, Section, Skipped
-from bulletin.selection import Selection, canonical, choose, item_from, same_story_key, without_tracking
+from bulletin.selection import Selection, choose, item_from
 from bulletin.sources import SourceReport
 
 HOME_OFFICE = SourceSetting(id="home", title="Home Office", url="https://www.example.org/f", section="government")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from bulletin.addresses import same_story_key
 from bulletin.checks._reading import Passage, clipped, links, passages, plain_key, sentences
 from bulletin.checks._rule import Found, Material, check
 from bulletin.door import Loc
 from bulletin.model import Item, Severity
-from bulletin.selection import same_story_key
 
 _TELLING_WORDS = 6
 """Words in a row that two texts hardly share by chance."""

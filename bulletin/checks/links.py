@@ -6,14 +6,14 @@ import ipaddress
 import re
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import SplitResult, parse_qs, parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qs, parse_qsl, unquote
 
+from bulletin.addresses import canonical, is_home, same_story_key, secret_in, split, without_tracking
 from bulletin.checks._mail import loc_of, mails
 from bulletin.checks._reading import Link, clipped, links, links_in, plain_key
 from bulletin.checks._rule import Found, Material, check
 from bulletin.door import Loc
 from bulletin.model import LinkFact, LinkState, Mend, Severity
-from bulletin.selection import canonical, same_story_key, secret_in, without_tracking
 
 
 def addresses(material: Material) -> tuple[str, ...]:
@@ -41,7 +41,7 @@ def _may_be_asked(url: str, material: Material) -> bool:
 
 
 def _with_https(url: str) -> str:
-    parts = _parts(url)
+    parts = split(url)
     return f"https{url[4:]}" if parts.scheme == "http" and ":" not in parts.netloc else ""
 
 
@@ -142,7 +142,7 @@ def tracking(material: Material) -> Iterator[Found]:
 
 
 def _parameters(url: str) -> dict[str, str]:
-    return dict(parse_qsl(_parts(url).query, keep_blank_values=True))
+    return dict(parse_qsl(split(url).query, keep_blank_values=True))
 
 
 _GATEWAYS = (
@@ -179,7 +179,7 @@ def wrapped(material: Material) -> Iterator[Found]:
 
 
 def _is_gateway(url: str, host: str) -> bool:
-    parts = _parts(url)
+    parts = split(url)
     if host in {"www.google.com", "www.google.co.uk", "google.com"}:
         return parts.path == "/url"
     if host.endswith("govdelivery.com"):
@@ -193,7 +193,7 @@ def _is_gateway(url: str, host: str) -> bool:
 
 def _unwrapped(url: str) -> str:
     """The page behind a wrapped address, if the address itself tells."""
-    parts = _parts(url)
+    parts = split(url)
     query = parse_qs(parts.query)
     inner = next((query[name][0] for name in ("url", "u", "q", "a", "domain") if name in query), "")
     if _host(url) == "urldefense.proofpoint.com" and inner:
@@ -242,19 +242,11 @@ def _is_private(host: str) -> bool:
 
 def _is_own_host(url: str, material: Material) -> bool:
     """Hosts on this machine that the settings allow, as the demonstration's sample sites are."""
-    return _parts(url).netloc.lower() in material.config.collecting.local_hosts
+    return split(url).netloc.lower() in material.config.collecting.local_hosts
 
 
 def _host(url: str) -> str:
-    return (_parts(url).hostname or "").lower()
-
-
-def _parts(url: str) -> SplitResult:
-    """The parts of an address; all of them empty if it cannot be read as one."""
-    try:
-        return urlsplit(url)
-    except ValueError:
-        return urlsplit("")
+    return (split(url).hostname or "").lower()
 
 
 @check("LNK06", Severity.LOOK)
@@ -379,7 +371,7 @@ def moved(material: Material) -> Iterator[Found]:
     *Write*: the address that the browser shows once the page is open.
     """
     for link, fact in _answered(material, LinkState.MOVED):
-        if _is_home(fact):
+        if is_home(fact.leads_to) and not is_home(link.url):
             hint = "The page itself may be gone: open it, and look for its new address."
             yield Found(link.loc, f"{clipped(link.url, 120)} {fact.reason}.", hint)
         elif fact.leads_to != _with_https(link.url) or not _is_reported_by_lnk02(link, material):
@@ -389,10 +381,6 @@ def moved(material: Material) -> Iterator[Found]:
                 f"Write {clipped(fact.leads_to, 200)}",
                 _mended(link, fact.leads_to, material),
             )
-
-
-def _is_home(fact: LinkFact) -> bool:
-    return "home page" in fact.reason
 
 
 def _is_reported_by_lnk02(link: Link, material: Material) -> bool:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from bulletin.addresses import same_story_key
 from bulletin.checks._alike import LOOKED_BACK, alike
 from bulletin.checks._reading import clipped, plain_key
 from bulletin.checks._rule import Found, Material, check
 from bulletin.model import Item, Severity
-from bulletin.selection import same_story_key
 
 
 @check("DUP01", Severity.LOOK)
