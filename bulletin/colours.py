@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import colorsys
+from functools import lru_cache
+
 TEXT_CONTRAST = 4.5
 """Least contrast of text that is not large (WCAG 2.2, 1.4.3)."""
 
@@ -31,6 +34,13 @@ def legible(colour: str, *surfaces: str) -> str:
     goal = BLACK if all(contrast(BLACK, surface) >= TEXT_CONTRAST for surface in surfaces) else WHITE
     steps = (mix(colour, goal, step / _STEPS) for step in range(_STEPS + 1))
     return next((step for step in steps if all(contrast(step, on) >= TEXT_CONTRAST for on in surfaces)), goal)
+
+
+@lru_cache(maxsize=1024)
+def inverted(colour: str) -> str:
+    """The colour with its lightness turned round, as mail programs do that make everything dark: navy, a light blue."""
+    hue, lightness, saturation = colorsys.rgb_to_hls(*(part / 255 for part in rgb(colour)))
+    return from_rgb(*(round(255 * part) for part in colorsys.hls_to_rgb(hue, 1 - lightness, saturation)))
 
 
 def rgb(colour: str) -> tuple[int, int, int]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import colorsys
-
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulletin.colours import TEXT_CONTRAST, contrast
+from bulletin.colours import TEXT_CONTRAST, contrast, inverted
 from bulletin.config import Brand
 from bulletin.render import palette
 from bulletin.render.palette import Palette
@@ -67,8 +65,6 @@ def test_the_default_brand_survives_a_simple_inversion_of_lightness() -> None:
         assert contrast(inverted(text), inverted(surface)) >= TEXT_CONTRAST, name
 
 
-def inverted(colour: str) -> str:
-    red, green, blue = (int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))
-    hue, lightness, saturation = colorsys.rgb_to_hls(red, green, blue)
-    parts = colorsys.hls_to_rgb(hue, 1 - lightness, saturation)
-    return "#" + "".join(f"{round(255 * part):02x}" for part in parts)
+def test_inversion_turns_lightness_round_and_keeps_the_hue() -> None:
+    known = {"#ffffff": "#000000", "#000000": "#ffffff", "#000080": "#7f7fff", "#ff0000": "#ff0000"}
+    assert {colour: inverted(colour) for colour in known} == known

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import colorsys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from bulletin.checks._mail import Mail, loc_of, mails
 from bulletin.checks._reading import clipped
 from bulletin.checks._rule import Found, Material, check
 from bulletin.clients.cascade import Look, looks
-from bulletin.colours import TEXT_CONTRAST, contrast, from_rgb, rgb
+from bulletin.colours import TEXT_CONTRAST, contrast, inverted
 from bulletin.model import Severity
 
 if TYPE_CHECKING:
@@ -199,16 +197,9 @@ def _stands_out(look: Look) -> bool:
 def _turned(mail: Mail) -> Shown:
     """How each element shows with light and dark turned round."""
     return {
-        key: replace(look, ink=_opposite(look.ink), surface=_opposite(look.surface))
+        key: replace(look, ink=inverted(look.ink), surface=inverted(look.surface))
         for key, look in looks(mail.page).items()
     }
-
-
-@lru_cache(maxsize=512)
-def _opposite(colour: str) -> str:
-    hue, lightness, saturation = colorsys.rgb_to_hls(*(part / 255 for part in rgb(colour)))
-    red, green, blue = colorsys.hls_to_rgb(hue, 1 - lightness, saturation)
-    return from_rgb(round(red * 255), round(green * 255), round(blue * 255))
 
 
 def _plain(node: LexborNode, shown: Shown, look: Look) -> bool:

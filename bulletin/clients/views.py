@@ -6,7 +6,6 @@ editor sees what matters most: whether the mail can still be read.
 
 from __future__ import annotations
 
-import colorsys
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bulletin.clients import features, support
 from bulletin.clients.page import Declaration, declarations_of
+from bulletin.colours import from_rgb, inverted, rgb
 
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborHTMLParser, LexborNode
@@ -73,12 +73,6 @@ def forced_dark(html: str) -> str:
     return _html(tree, html)
 
 
-def inverted(red: float, green: float, blue: float) -> tuple[float, float, float]:
-    """A colour with its lightness turned round; parts from 0 to 1."""
-    hue, lightness, saturation = colorsys.rgb_to_hls(red, green, blue)
-    return colorsys.hls_to_rgb(hue, 1 - lightness, saturation)
-
-
 _COLOURED = re.compile(r"^(?:-webkit-)?(?:color|background|border|outline|fill|stroke|(?:text|box)-shadow)|-color$")
 
 
@@ -103,9 +97,10 @@ def _inverted_tokens(tokens: Sequence[Any]) -> str:
     for token in tokens:
         colour = parse_color(token) if token.type in {"ident", "hash", "function"} else None
         if colour is not None and colour != "currentColor" and colour.alpha:
-            red, green, blue = (round(255 * part) for part in inverted(colour.red, colour.green, colour.blue))
-            alpha = f", {colour.alpha:g}" if colour.alpha < 1 else ""
-            written.append(f"rgba({red}, {green}, {blue}{alpha})" if alpha else f"#{red:02x}{green:02x}{blue:02x}")
+            parts = (min(max(round(255 * part), 0), 255) for part in (colour.red, colour.green, colour.blue))
+            turned = inverted(from_rgb(*parts))
+            red, green, blue = rgb(turned)
+            written.append(turned if colour.alpha >= 1 else f"rgba({red}, {green}, {blue}, {colour.alpha:g})")
         elif token.type == "function" and token.lower_name != "url":
             written.append(f"{token.name}({_inverted_tokens(token.arguments)})")
         else:
