@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bulletin.clients import page, views
@@ -53,6 +53,8 @@ def test_no_page_is_too_broken_to_be_seen(html: str) -> None:
 
 
 @given(PAGES)
+@example('<style>a { color: red"')
+@example("<style>a { background: f(url(x")
 @settings(max_examples=100, deadline=None)
 def test_seeing_a_view_again_changes_nothing_more(html: str) -> None:
     for view in SETTLED:

@@ -141,5 +141,14 @@ def _declarations(nodes: Sequence[Any]) -> Iterator[Declaration]:
     import tinycss2
 
     for node in nodes:
-        if node.type == "declaration":
+        # A quotation mark without its fellow would swallow whatever is written after it.
+        if node.type == "declaration" and _is_whole(node.value):
             yield Declaration(node.lower_name, tinycss2.serialize(node.value).strip(), node.important)
+
+
+def _is_whole(tokens: Sequence[Any]) -> bool:
+    """Whether every quotation mark and every address in a value ends."""
+    return all(
+        token.type != "error" and _is_whole(getattr(token, "arguments", None) or getattr(token, "content", None) or ())
+        for token in tokens
+    )
