@@ -8,6 +8,7 @@ import pytest
 from test_checks import cases, material
 
 from bulletin import checks
+from bulletin.model import Severity
 
 SILENT_BESIDE = {
     "CON01": {"CON02", "CON03"},
@@ -28,3 +29,33 @@ def test_a_slip_is_told_by_one_check(code: str, case: dict[str, Any]) -> None:
     assert places
     others = {finding.code for finding in found if finding.place in places}
     assert not others & SILENT_BESIDE[code]
+
+
+STOP_A_SENDING = frozenset(
+    {
+        *("AUD01",),
+        *("CON01", "CON02"),
+        *("DAT03", "DAT06"),
+        *("HTM04", "HTM05", "HTM07", "HTM08", "HTM09", "HTM11"),
+        *("IMG01", "IMG02", "IMG03", "IMG05", "IMG08", "IMG10"),
+        *("LNK04", "LNK05", "LNK09", "LNK10", "LNK13", "LNK14"),
+        *("MRK01", "MRK02", "MRK04", "MRK05", "MRK06"),
+        *("PLC01", "PLC02", "PLC03"),
+        *("SIZ02",),
+        *("STR02",),
+        *("SUB01", "SUB06"),
+        *("THM02",),
+        *("TXT01", "TXT03", "TXT07"),
+    }
+)
+"""What is wrong for certain, whoever looks. What rests on somebody's old test or on taste is to be looked at."""
+
+
+def test_only_what_is_certainly_wrong_stops_a_sending() -> None:
+    assert {check.code for check in checks.all_checks() if check.severity is Severity.MUST_FIX} == STOP_A_SENDING
+
+
+def test_a_fact_of_an_old_test_stops_no_sending() -> None:
+    """H-23: the officer who is about to send cannot mend templates, and many tests are some years old."""
+    found = checks.run(material({"html": '<body><div style="display: flex">A</div></body>'}))
+    assert [finding.severity for finding in found if finding.code.startswith("CLI")] == [Severity.LOOK]

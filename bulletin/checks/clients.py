@@ -23,7 +23,7 @@ _THEME = Place("templates/mail")
 _SETTINGS = Place("bulletin.toml")
 
 
-@check("CLI01", Severity.MUST_FIX)
+@check("CLI01", Severity.LOOK)
 def lacking(material: Material) -> Iterator[Found]:
     """The mail needs something that a mail program of your readers does not have (H-23).
 
