@@ -28,6 +28,7 @@ from playwright.sync_api import Browser, Page, expect
 from bulletin.errors import BulletinError, FileProblems, Place, Problem
 from bulletin.model import Finding, Severity
 from bulletin.preview import PreviewMail, PreviewState, Saved, make_app, save, serve, version_of
+from bulletin.preview.views import all_views
 
 ROOT = Path(__file__).resolve().parent.parent
 SLOW = 60_000
@@ -292,6 +293,23 @@ def test_the_counts_are_those_of_the_edition_and_the_others_are_told_of(page: Pa
         expect(page.locator("aside")).to_contain_text("1 more is about what only other readers get.")
         page.get_by_role("link", name="Police forces").click()
         expect(page.locator(".count")).to_have_text(["1 must fix", "1 look at this"])
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_only_one_view_follows_the_mails_rules_for_dark_however_the_machine_is_set(
+    page: Page, scheme: Literal["light", "dark"]
+) -> None:
+    rules = "<style>@media (prefers-color-scheme: dark) { body { color: red !important; } }</style>"
+    html = (
+        mail("everyone.en-GB", "x").html.replace("</head>", f"{rules}</head>").replace("<script>", "<script hidden>//")
+    )
+    page.emulate_media(color_scheme=scheme)
+    red = set()
+    for key, view in all_views().items():
+        page.set_content(view.change(html))
+        if page.evaluate("getComputedStyle(document.body).color") == "rgb(255, 0, 0)" and view.width:
+            red.add(key)
+    assert red == {"dark"}
 
 
 def test_every_way_of_looking_is_labelled_and_can_be_hidden(page: Page, address: str) -> None:

@@ -51,6 +51,8 @@ SLIPS: tuple[tuple[str, str], ...] = (
     (r"\brecieve\w*", "receive"),
     (r"\bpublically\b", "publicly"),
     (r"\bgoverment\b", "government"),
+    (r"\b(?:of|in|on|with|from|under|launched|published|updated|opened|held) it['’]s\b", "its"),
+    (r"\b(?:could|should|would|must|might) of\b(?! course)", '"have" for "of"'),
     (r"\b(?:the the|of of|and and|to to|is is|in in|a a)\b", "the word once"),
 )
 """Slips seen in bulletins like this one, each as a pattern with what was meant."""
