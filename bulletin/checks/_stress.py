@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 _MARKING = re.compile(
-    r"OFFICIAL(?:[ -]SENSITIVE)?|TLP:[A-Z+]+|RECIPIENTS ONLY|[A-Z]+ USE ONLY|FOR PUBLIC RELEASE|PERSONAL DATA|EMBARGOED"
+    r"OFFICIAL(?:[ -]SENSITIVE)?|\b(?:TOP )?SECRET\b|TLP[\s:_-]*(?:RED|AMBER|GREEN|CLEAR|WHITE)(?:\+STRICT)?\b"
+    r"|RECIPIENTS ONLY|[A-Z]+ USE ONLY|FOR PUBLIC RELEASE|PERSONAL DATA|EMBARGOED"
 )
 _CAPITALS = re.compile(r"\b[A-Z][A-Z']{2,}\b")
 # Words that people shout; any of them alone is enough.

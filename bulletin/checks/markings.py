@@ -42,6 +42,41 @@ def _flaws(material: Material, weight: Weight) -> Iterator[Found]:
                 yield Found((*at, "marking"), flaw.message, flaw.hint)
 
 
+_NEVER = re.compile(r"\b(?:TOP )?SECRET\b")
+_NOT_FOR_ALL = re.compile(
+    r"\bOFFICIAL[ –-]{1,3}SENSITIVE\b|\bRECIPIENTS ONLY\b|\b[A-Z]+ USE ONLY\b"
+    r"|\bTLP:\s?(?:RED|AMBER(?:\+STRICT)?|GREEN)\b"
+)
+
+
+@check("MRK01", Severity.MUST_FIX)
+def marked(material: Material) -> Iterator[Found]:
+    """A text that everyone reads carries a protective marking, or any text is marked SECRET (S-01, S-21).
+
+    *Why*: what is marked OFFICIAL-SENSITIVE, RECIPIENTS ONLY or TLP:AMBER may not be published. SECRET material may
+    not be in this tool at all.
+
+    *Instead of*: an item copied from a marked document, open to everyone.
+
+    *Write*: an item from the public version, or keep it for an audience that may read it.
+    """
+    for passage in passages(material):
+        never = _NEVER.search(passage.words)
+        marking = None if passage.item and passage.item.restricted else _NOT_FOR_ALL.search(passage.words)
+        if never:
+            yield Found(
+                passage.loc,
+                f"{passage.name} is marked {never.group()}; this tool is for OFFICIAL material only.",
+                "Delete it here, and tell whoever looks after information security.",
+            )
+        elif marking:
+            yield Found(
+                passage.loc,
+                f"{passage.name} is marked {marking.group()}, and everyone would read it.",
+                "Take it out, or keep the item for an audience that may read it.",
+            )
+
+
 @check("MRK02", Severity.MUST_FIX)
 def against_the_rules(material: Material) -> Iterator[Found]:
     """A marking joins parts that exclude each other, or does not say for whom it is (S-03, S-04, S-05).
@@ -227,6 +262,8 @@ def typed_into_text(material: Material) -> Iterator[Found]:
         owner = passage.item or material.issue
         marking = None if owner.marking else _MARKING.search(passage.words)
         label = None if passage.item is None or passage.item.tlp else _LABEL.search(passage.words)
+        if label and markings.parse_tlp(label.group()):
+            label = None  # misspelt, which MRK09 tells
         for field, typed in (("marking", marking), ("tlp", label)):
             # What everyone would read in spite of it is MRK01's to tell.
             if typed and (passage.item is None or passage.item.restricted or not _keeps(typed.group())):
