@@ -14,8 +14,12 @@ SILENT_BESIDE = {
     "CON01": {"CON02", "CON03"},
     "HTM07": {"CLI01", "CLI02"},
     "IMG08": {"IMG04"},
+    "LNK01": {"LNG08"},
     "LNK05": {"LNK02"},
     "LNK09": {"LNK01"},
+    "MRK01": {"LNG07"},
+    "MRK09": {"LNG07", "MRK10"},
+    "PLC01": {"LNG07"},
     "PLC02": {"SUB05"},
     "SIZ03": {"CLI01", "CLI02", "CLI04"},
 }

@@ -57,7 +57,7 @@ def _mended(link: Link, new: str, material: Material) -> tuple[Mend, ...]:
     return (Mend(loc=link.loc, old=link.url, new=new),)
 
 
-_VAGUE = frozenset(
+VAGUE = frozenset(
     {
         "click here", "click", "click link", "click this link", "this link", "the link", "link", "here", "more",
         "read more", "read on", "find out more", "learn more", "see more", "more info", "more information",
@@ -80,7 +80,7 @@ def vague_words(material: Material) -> Iterator[Found]:
     """
     for link in links(material):
         loc = (*link.loc[:-1], "link") if link.loc[-1] == "url" else link.loc
-        if plain_key(link.words) in _VAGUE:
+        if plain_key(link.words) in VAGUE:
             yield Found(
                 loc, f'the link "{clipped(link.words)}" does not say what it leads to.', "Name the page or document."
             )
@@ -277,7 +277,7 @@ def same_words(material: Material) -> Iterator[Found]:
     seen: dict[str, str] = {}
     for link in links(material):
         words = plain_key(link.words)
-        if not words or words in _VAGUE:
+        if not words or words in VAGUE:
             continue  # LNK01 speaks of vague ones
         first = seen.setdefault(words, link.url)
         if same_story_key(first) != same_story_key(link.url):

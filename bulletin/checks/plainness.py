@@ -8,9 +8,19 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Final
 
-from bulletin.checks._reading import Passage, clipped, count_words, is_english, item_passages, passages, sentences
+from bulletin.checks._reading import (
+    Passage,
+    clipped,
+    count_words,
+    is_english,
+    item_passages,
+    passages,
+    plain_key,
+    sentences,
+)
 from bulletin.checks._rule import Found, Material, check
 from bulletin.checks._stress import shouted, without_markings
+from bulletin.checks.links import VAGUE
 from bulletin.model import Item, Severity
 
 DATA: Final = Path(__file__).parent / "data"
@@ -212,7 +222,7 @@ _KNOWN: Final = frozenset(
         "AI", "AIDS", "AM", "BBC", "BSL", "BST", "CCTV", "CD", "COVID", "CV", "DNA", "DVD", "EU", "FAQ", "FM", "GB",
         "GCSE", "GMT", "GOV", "GP", "HIV", "HM", "HMRC", "HQ", "ID", "IT", "ITV", "KC", "LGBT", "LGBTQ", "MP", "NATO",
         "NHS", "NSPCC", "RNLI", "RSPCA", "CBE", "KBE", "MBE", "OBE", "QPM", "BEM", "OK",
-        "PC", "PDF", "PIN", "PM", "QC", "QR", "RAF", "RSVP", "SMS", "SUV", "TBA", "TBC", "TLP", "TV",
+        "PC", "PDF", "PIN", "PM", "QC", "QR", "RAF", "RSVP", "SMS", "SUV", "TBA", "TBC", "TBD", "TLP", "TV",
         "UK", "UN", "URL", "US", "USA", "USB", "VAT", "VIP",
     }
 )  # fmt: skip
@@ -238,7 +248,7 @@ def empty_beginning(material: Material) -> Iterator[Found]:
     for at, item in material.items():
         for key, name, text in (("title", "the headline", item.title), ("link", "the link", item.link)):
             match = _EMPTY.match(text or "")
-            if match:
+            if match and not (key == "link" and plain_key(text or "") in VAGUE):  # LNK01 tells of those
                 yield Found(
                     (*at, key), f'{name} begins with "{match.group()}".', "Begin with the words that say what it is."
                 )
