@@ -227,6 +227,13 @@ sections: []
     assert ("LNK02", "http://b.example.org/x).") in places
 
 
+def test_a_picture_pasted_as_text_is_no_word_to_spell() -> None:
+    """Nor does it keep anybody waiting: looked at from each of its letters, these two would take a minute."""
+    for pasted in ("iVBORw0KGgo" * 1500, "‘a" * 8000):
+        found = checks.run(material({"item": {"summary": f"One two three. {pasted} four five."}}))
+        assert not [finding for finding in found if finding.code.startswith("SPL")]
+
+
 def test_an_allowance_accepts_one_finding_of_one_item() -> None:
     assert [finding.code for finding in allowing(UNDATED)] == ["DAT04", "DAT04"]
     left = allowing(UNDATED, {"code": "DAT04", "item": "stalking-guidance"})

@@ -12,7 +12,7 @@ from bulletin.checks._reading import is_english, passages
 from bulletin.checks._rule import Found, Material, check
 from bulletin.model import Severity
 
-_NO_PROSE: Final = re.compile(r"https?://\S+|\S+@\S+|`[^`\n]*`")
+_NO_PROSE: Final = re.compile(r"https?://\S+|(?<!\S)\S+@\S+|`[^`\n]*`")
 _DASH: Final = r"\s*[-–—]\s*"
 _NUMERIC: Final = re.compile(r"(?<![\w/.-])(\d{1,2})([/.])(\d{1,2})\2((?:19|20)?\d\d)(?![\w/]|[.-]\d)")
 _ISO: Final = re.compile(rf"(?<![\w/.-])({YEAR})-(\d\d)-(\d\d)(?![\w/-])")

@@ -74,7 +74,7 @@ def known_slip(material: Material) -> Iterator[Found]:
                 yield Found(passage.loc, f'{passage.name} says "{match.group()}".', f"Write {meant}.")
 
 
-_AMPERSAND = re.compile(r"(\S+) & (\S+)")
+_AMPERSAND = re.compile(r"(?<!\S)(\S+) & (\S+)")
 
 
 @check("LNG03", Severity.LOOK)

@@ -54,12 +54,15 @@ def spaces(material: Material) -> Iterator[Found]:
 
 
 def _slips(passage: Passage) -> Iterator[tuple[str, str, str]]:
-    """What to replace, with what, and what it is; each with the words around it, so that it is found again."""
+    """What to replace, with what, and what it is; each with the words around it, so that it is found again.
+
+    Words are looked at from their beginning only: from each of their letters, a picture pasted as text takes a minute.
+    """
     for line in passage.typed.split("\n"):
         begin = _LIST_MARK.match(line)
         start = begin.end() if begin and passage.markdown else 0
         words = line[start:].strip(" ")
-        for piece in re.finditer(rf"\S*(?:[^\S\n]{{2,}}\S+|[{_HARD_SPACES}{_INVISIBLE}{_TURNING}]\S*)+", words):
+        for piece in re.finditer(rf"(?<!\S)\S*(?:[^\S\n]{{2,}}\S+|[{_HARD_SPACES}{_INVISIBLE}{_TURNING}]\S*)+", words):
             old = new = piece[0].strip(" ")
             kinds = []
             for pattern, (kind, instead) in _SLIPS.items():
@@ -68,7 +71,7 @@ def _slips(passage: Passage) -> Iterator[tuple[str, str, str]]:
                 new = mended
             if old and old != new:
                 yield old, new, " and ".join(kinds)
-    for piece in re.finditer(r"\S+([ \t]+)\n(?=(.?))", passage.typed):
+    for piece in re.finditer(r"(?<!\S)\S+([ \t]+)\n(?=(.?))", passage.typed):
         # Two spaces at the end of a line, with text below, are Markdown for a new line.
         if not (passage.markdown and len(piece[1]) >= 2 and piece[2].strip()):
             yield piece[0], _TRAILING.sub("\n", piece[0]), "spaces at the end of a line"
@@ -95,7 +98,7 @@ def mixed_quotes(material: Material) -> Iterator[Found]:
         mends = [
             Mend(loc=passage.loc, old=word, new=word.translate(str.maketrans(_STRAIGHT)))
             for passage in bent
-            for word in re.findall(rf"\S*[{curly}]\S*", passage.typed)
+            for word in re.findall(rf"(?<!\S)\S*[{curly}]\S*", passage.typed)
         ]
         yield Found(
             bent[0].loc,

@@ -169,15 +169,21 @@ _NOT_WORDS: Final = re.compile(
     r"|[^\W_]*\d[^\W_]*",  # words with digits
     re.DOTALL,
 )
+_ENDLESS: Final = re.compile(r"[^\s()\[\]<>]{400,}")
+"""What is no word and no address, such as a picture pasted as text. To look for words in it would take a minute."""
 _WORD: Final = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 _STOP: Final = re.compile(r"[.!?:][\"'”’)*_]*\s|\n\s*(?:\n|[-*+>]\s|#)|\Z")
 _EDGE: Final = " \t\n\"'“‘(*_>-–—[#+"
 
 
+def _zeros(match: re.Match[str]) -> str:
+    return "0" * len(match.group())
+
+
 def _sentences(typed: str, *, prose: bool) -> Iterator[list[_Token]]:
     """The words of each sentence of a text, addresses and code left out."""
     # Signs of the same number keep every place as it is; a zero is neither a letter nor a space.
-    text = _NOT_WORDS.sub(lambda match: "0" * len(match.group()), typed)
+    text = _NOT_WORDS.sub(_zeros, _ENDLESS.sub(_zeros, typed))
     begin = 0
     for stop in _STOP.finditer(text):
         tokens: list[_Token] = []
@@ -212,7 +218,7 @@ class _Speller:
         return tuple(dict.fromkeys(name for name in names if name in self._own))
 
     def _judged(self, word: str) -> bool:
-        if len(word) == 1 or re.search(r"\w[A-Z]", word):  # PCCs, SafeLives
+        if not 1 < len(word) <= _LONGEST_WORD or re.search(r"\w[A-Z]", word):  # PCCs, SafeLives
             return True
         if not _ENGLISH.fullmatch(word):
             return word[0].isupper()  # another alphabet, or a name with letters that English does not have
@@ -228,6 +234,7 @@ class _Speller:
 _PREFIXES: Final = frozenset(
     {"anti", "inter", "multi", "non", "post", "pre", "pseudo", "semi", "sub", "super", "ultra"}
 )
+_LONGEST_WORD: Final = 60
 _ENGLISH: Final = re.compile(r"[A-Za-z'éèêâçïôûñ-]+")
 
 
