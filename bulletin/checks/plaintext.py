@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 
 from bulletin.checks._mail import Mail, loc_of, mails
 from bulletin.checks._reading import clipped, plain_key
@@ -39,14 +38,14 @@ def items_in_text(material: Material) -> Iterator[Found]:
             yield Found((), f"the mail for {mail.edition.audience} has no plain text.", _TEMPLATE)
             continue
         parts = _parts(material, mail)
-        below = _below(mail.text, parts)
+        below, anywhere = _below(mail.text, parts)
+        listed, words = set(below), f" {plain_key(mail.text)} "
         for part in parts:
-            if part.is_item and part.words not in below and part.at not in told:
+            if part.is_item and part.words not in listed and part.at not in told:
                 told.add(part.at)
-                anywhere = _alone(part.key).search(_lines(mail.text))
-                where = " below its contents" if anywhere else ""
+                where = " below its contents" if part.words in anywhere else ""
                 # A title within a line of other words is there, if the text lists it nowhere else.
-                if anywhere or f" {part.key} " not in f" {plain_key(mail.text)} ":
+                if where or f" {part.key} " not in words:
                     yield Found(part.at, f'the plain text lacks the item "{clipped(part.words)}"{where}.', _TEMPLATE)
 
 
@@ -161,10 +160,10 @@ def same_order(material: Material) -> Iterator[Found]:
         if not mail.text.strip():
             continue
         parts = _parts(material, mail)
-        below = _below(mail.text, parts)
-        rest = iter(below)
+        below, _ = _below(mail.text, parts)
+        listed, rest = set(below), iter(below)
         for part in parts:
-            if part.words not in below:
+            if part.words not in listed:
                 if not part.is_item and part.at not in told and not _names(plain_key(mail.text), part.key):
                     told.add(part.at)
                     yield Found(part.at, f'the plain text lacks the heading "{clipped(part.words)}".', _TEMPLATE)
@@ -243,40 +242,53 @@ def _part(at: Loc, words: str) -> _Part:
     return _Part(at, " ".join(words.split()), plain_key(words))
 
 
-@lru_cache(maxsize=8)
-def _lines(text: str) -> str:
-    """The words of each line, one line each."""
-    return "\n".join(key for line in text.splitlines() if (key := plain_key(line)))
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a title fills one line of the text or several, told in lines."""
+
+    start: int
+    stop: int
+    part: _Part
 
 
-@lru_cache(maxsize=512)
-def _alone(key: str) -> re.Pattern[str]:
-    """Finds a title that fills one line or several."""
-    return re.compile("^" + key.replace(" ", "[ \n]") + "$", re.MULTILINE)
+def _places(lines: list[str], parts: list[_Part]) -> Iterator[_Place]:
+    """Where titles stand on lines of their own, from the top."""
+    by_key = {part.key: part for part in parts}
+    first_words = {part.key.partition(" ")[0] for part in parts}
+    longest = max(map(len, by_key), default=0)
+    for start, line in enumerate(lines):
+        if line.partition(" ")[0] not in first_words:
+            continue
+        words = ""
+        for stop in range(start, len(lines)):
+            words = f"{words} {lines[stop]}".strip()
+            if words in by_key:
+                yield _Place(start, stop + 1, by_key[words])
+            if len(words) >= longest:
+                break
 
 
-def _below(text: str, parts: list[_Part]) -> list[str]:
-    """The titles in the order in which the text has them, its list of contents left out.
+def _below(text: str, parts: list[_Part]) -> tuple[list[str], set[str]]:
+    """The titles in the order in which the text has them, its list of contents left out; and those anywhere in it.
 
     The contents end where a title comes for the second time, if most items have been named by then.
     """
-    lines = _lines(text)
-    places = sorted(
-        {(match.start(), match.end(), part.words) for part in parts for match in _alone(part.key).finditer(lines)}
-    )
+    lines = [key for line in text.splitlines() if (key := plain_key(line))]
+    places = list(_places(lines, parts))
+    everywhere = {place.part.words for place in places}
     items = {part.words for part in parts if part.is_item}
     seen: set[str] = set()
     end = 0
-    for n, (start, stop, words) in enumerate(places):
-        if words in seen:
+    for n, place in enumerate(places):
+        if place.part.words in seen:
             listed = len(seen & items) * 2 > len(items) and len({part.key for part in parts}) == len(parts)
-            return [words for *_, words in places[n if listed else 0 :]]
+            return [place.part.words for place in places[n if listed else 0 :]], everywhere
         # A list names one after the other; with a summary between them it is no list.
-        if len(lines[end:start].split()) > _BETWEEN:
+        if sum(len(line.split()) for line in lines[end : place.start]) > _BETWEEN:
             seen.clear()
-        seen.add(words)
-        end = stop
-    return [words for *_, words in places]
+        seen.add(place.part.words)
+        end = place.stop
+    return [place.part.words for place in places], everywhere
 
 
 _BETWEEN = 8
