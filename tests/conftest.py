@@ -8,7 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from hypothesis import settings
 from playwright.sync_api import Browser, sync_playwright
+
+# How long an example takes depends on what else the machine does, and says nothing of what is tested.
+settings.register_profile("bulletin", deadline=None)
+settings.load_profile("bulletin")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
