@@ -213,6 +213,18 @@ class Checking:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """How long things about readers are kept; `bulletin subscribers purge` deletes what is older."""
+
+    __pydantic_config__ = STRICT
+
+    unconfirmed_days: int = 7
+    """Days for which a sign-up that nobody confirmed is kept."""
+    send_logs_months: int = 24
+    """Months for which is kept what mail servers answered."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """A publication's settings."""
 
@@ -252,6 +264,8 @@ class Config:
     """Whether a mail that holds nothing stricter says OFFICIAL at its top and end."""
     sending: Sending = field(default_factory=Sending)
     """How mail leaves."""
+    retention: Retention = field(default_factory=Retention)
+    """How long things about readers are kept."""
     providers: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Settings of each provider, under its name."""
 
@@ -426,6 +440,9 @@ def _beyond_schema(config: Config) -> Iterator[Complaint]:
         )
     yield from _ids(config)
     yield from _sources(config)
+    for name in ("unconfirmed_days", "send_logs_months"):
+        if not 1 <= getattr(config.retention, name) <= 1200:
+            yield ("retention", name), "this is not a time that can be kept.", "Write a number from 1 to 1200."
 
 
 def _brand_colours(brand: Brand) -> Iterator[Complaint]:

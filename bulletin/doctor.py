@@ -40,7 +40,7 @@ LIBRARIES: Final = (
         "markdown_it",
     ),
     *("linkify_it", "nh3", "selectolax", "tinycss2", "dateutil", "PIL", "icalendar", "feedgenerator"),
-    *("sqlalchemy", "filelock", "hunspell", "readability"),
+    *("sqlalchemy", "alembic", "filelock", "hunspell", "readability"),
     *("protego", "pebble", "starlette", "uvicorn", "rich", "platformdirs", "cssutils", "urllib3", "idna"),
 )
 """What `pyproject.toml` asks for, by the names they are imported under."""

@@ -534,7 +534,8 @@ def import_subscribers(home: Publication, file: Path, *, basis: str = "", dry_ru
     with subscribers_of(home) as store:
         difference = importing.compare(reading, store)
         if not dry_run:
-            importing.add(difference, store, now=now(), how=f"import of {file.name}" + (f": {basis}" if basis else ""))
+            how = f"import of {file.name}" + (f": {basis}" if basis else "")
+            importing.add(difference, store, now=now(), how=how, basis=basis, source=file.name)
     return difference
 
 
@@ -548,17 +549,103 @@ def list_subscribers(home: Publication) -> list[tuple[Subscriber, str]]:
 
 def unsubscribe(home: Publication, address: str) -> bool:
     """Take an address off the list at once; whether that changed anything. Raises if it is not known."""
-    from bulletin.subscribers.address import AddressRefused, normalise
-
-    try:
-        email = normalise(address)
-    except AddressRefused as refusal:
-        raise BulletinError(f"{refusal}.", hint="Write it as name@example.org.") from None
+    email = normal_address(address)
     with subscribers_of(home) as store:
         person = store.find(email)
         if person is None:
             raise BulletinError("that address is not on the list.", hint="See: bulletin subscribers list")
         return store.unsubscribe(person.id, now=now(), how="taken off by the publisher")
+
+
+def normal_address(address: str) -> str:
+    """An address in the one form it is kept in. Raises `BulletinError` if it cannot be one."""
+    from bulletin.subscribers.address import AddressRefused, normalise
+
+    try:
+        return normalise(address)
+    except AddressRefused as refusal:
+        raise BulletinError(f"{refusal}.", hint="Write it as name@example.org.") from None
+
+
+def erase_subscriber(home: Publication, address: str, *, reason: str) -> tuple[Path, str, tuple[Path, ...]]:
+    """Delete what is held about an address but a keyed hash (P-22): the receipt's path and text, and files to look at.
+
+    Run again after it was stopped it does the rest. Raises `StoppedPartWay` if another program is in the way.
+    """
+    import json
+    import secrets
+
+    from bulletin.stores import database, forget_deleted
+    from bulletin.subscribers import erasing
+    from bulletin.subscribers.store import Subscribers
+
+    email = normal_address(address)
+    if email in reason.lower():
+        raise BulletinError(
+            "the reason repeats the address.", hint="Give a reason without it; it stays on the receipt."
+        )
+    with database(home.database_url) as engine:
+        erased = Subscribers(engine, home.secret()).erase(email, now=now())
+        forget_deleted(engine)
+    swept = erasing.sweep(home.state_dir, email, erased)
+    number = f"{erased.at:%Y%m%d}-{secrets.token_hex(4)}"
+    at = f"{erased.at:%Y-%m-%d %H:%M:%S} UTC"
+    data, text = erasing.receipt(number, erased, swept, reason=reason, at=at, publication=home.config.name)
+    path = home.state_dir / "receipts" / f"erasure-{number}.txt"
+    write_atomically(path.with_suffix(".json"), json.dumps(data, indent=2, ensure_ascii=False).encode(), mode=0o600)
+    write_atomically(path, text.encode(), mode=0o600)
+    return path, text, swept.left
+
+
+def show_subscriber(home: Publication, address: str, directory: Path | None = None) -> tuple[str, tuple[Path, ...]]:
+    """Everything held about an address (P-24), as text, and the files written of it: one for reading, one as JSON.
+
+    The text is empty if nothing is held. Files get mode 0600 and a name that does not tell the address (Z-23).
+    """
+    import json
+
+    from bulletin.subscribers.access import as_text
+
+    with subscribers_of(home) as store:
+        held = store.holding(normal_address(address))
+    if not held:
+        return "", ()
+    at = now()
+    text = as_text(held, publication=home.config.name, at=at)
+    if directory is None:
+        return text, ()
+    whole = {"publication": home.config.name, "written_at": at} | held
+    stem = directory / f"reader-{held.get('reader', {}).get('id', 'suppressed')}"
+    paths = stem.with_suffix(".json"), stem.with_suffix(".txt")
+    content = json.dumps(whole, indent=2, ensure_ascii=False, default=_for_json)
+    write_atomically(paths[0], content.encode(), mode=0o600)
+    write_atomically(paths[1], text.encode(), mode=0o600)
+    return text, paths
+
+
+def _for_json(value: object) -> str:
+    return value.isoformat() if isinstance(value, dt.datetime) else str(value)
+
+
+def purge(home: Publication, *, dry_run: bool = False) -> dict[str, int]:
+    """Delete what was kept long enough by the settings under [retention] (P-26): how many, by what it is."""
+    from bulletin.delivery.ledger import Ledger
+    from bulletin.stores import database, forget_deleted
+    from bulletin.subscribers.store import Subscribers
+
+    kept, moment = home.config.retention, now()
+    with database(home.database_url) as engine:
+        store, ledger = Subscribers(engine, home.secret()), Ledger(engine)
+        logs_before = moment - dt.timedelta(days=round(kept.send_logs_months * 365.25 / 12))
+        before = moment - dt.timedelta(days=kept.unconfirmed_days)
+        purged = {
+            "sign-ups that nobody confirmed": store.expire(before=before, dry_run=dry_run),
+            "links that expired": store.forget_links(before=before, dry_run=dry_run),
+            "answers of mail servers": ledger.forget_answers(before=logs_before, dry_run=dry_run),
+        }
+        if any(purged.values()) and not dry_run:
+            forget_deleted(engine)
+    return purged
 
 
 @contextmanager
@@ -568,7 +655,7 @@ def subscribers_of(home: Publication) -> Iterator[Subscribers]:
     from bulletin.subscribers.store import Subscribers
 
     with database(home.database_url) as engine:
-        yield Subscribers(engine)
+        yield Subscribers(engine, home.secret())
 
 
 # ---------------------------------------------------------------- send
@@ -604,7 +691,8 @@ def prepare_sending(home: Publication, issue: str) -> Prepared:
     rendered = {edition.audience: edition for edition in checked.rendered}
     name = home.config.sending.provider
     with database(home.database_url) as engine:
-        plan = make_plan(issue, rendered, Subscribers(engine).all(), home.config, name)
+        readers = Subscribers(engine, home.secret()).all()
+        plan = make_plan(issue, rendered, readers, home.config, name, now=now())
         really_sends = providers.load(name).CAPABILITIES.really_sends
         ledger = Ledger(engine)
         rehearsed_by = frozenset(filter(_keeps_mail_here, ledger.providers(issue))) if really_sends else frozenset()

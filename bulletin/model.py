@@ -483,10 +483,18 @@ class Letter:
 
 
 class SubscriberState(Enum):
-    """Whether a subscriber gets mail."""
+    """Where a reader stands. Only who is subscribed gets mail; `subscribers.consent` says who may go where, and how."""
 
+    PENDING = "pending"
+    """Signed up, and has not confirmed it yet."""
     SUBSCRIBED = "subscribed"
     UNSUBSCRIBED = "unsubscribed"
+    BOUNCED = "bounced"
+    """The address does not exist (any more)."""
+    COMPLAINED = "complained"
+    """Told their mail provider that the bulletin is unwanted."""
+    ERASED = "erased"
+    """Nothing is held but a keyed hash that keeps the address from being written to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -500,3 +508,11 @@ class Subscriber:
     language: str = ""
     """Language they asked for, such as cy; empty for the publication's own."""
     state: SubscriberState = SubscriberState.SUBSCRIBED
+    organisation: str = ""
+    """Organisation or force."""
+    role: str = ""
+    """What they do there."""
+    topics: tuple[str, ...] = ()
+    """Topics they chose, by their ids in bulletin.toml; none means all."""
+    paused_until: dt.datetime | None = None
+    """No mail before this moment, by their own wish."""

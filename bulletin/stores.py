@@ -1,4 +1,7 @@
-"""Opens the database that holds subscribers and ledger: SQLite in the state folder, or any other by its address."""
+"""Opens the database that holds subscribers and ledger: SQLite in the state folder, or PostgreSQL by its address.
+
+A database of an older version is brought up to date when it is opened, after a copy was put aside.
+"""
 
 from __future__ import annotations
 
@@ -6,60 +9,57 @@ import datetime as dt
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, DateTime, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, NoSuchModuleError, OperationalError
-from sqlalchemy.types import TypeDecorator
 
 from bulletin.errors import BulletinError, StoppedPartWay
+from bulletin.tables import VERSIONS, metadata
 
 LOCK_WAIT_S = 30
 """How long one process waits for another that is writing."""
 
+BACKUPS_KEPT = 3
+"""How many copies from before an upgrade are kept."""
+
 _PASSING = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
-
-
-class Moment(TypeDecorator[dt.datetime]):
-    """A time in UTC, also in databases that forget zones."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: dt.datetime | None, dialect: Any) -> dt.datetime | None:
-        """Stored in UTC, whatever zone it came in."""
-        return value.astimezone(dt.UTC) if value else None
-
-    def process_result_value(self, value: dt.datetime | None, dialect: Any) -> dt.datetime | None:
-        """Always with its zone."""
-        return value.replace(tzinfo=dt.UTC) if value and value.tzinfo is None else value
 
 
 def open_database(url: str) -> Engine:
     """The database at an SQLAlchemy address. A new SQLite file is readable by its owner only (Z-23).
 
     Transactions take SQLite's write lock when they begin, so that what a claim reads cannot change before it writes.
-    A commit is on the disk when it returns, also after a power cut. Raises `BulletinError` if it cannot be opened.
+    A commit is on the disk when it returns, also after a power cut. A new database gets all tables, one of an older
+    version is brought up to date: whole or not at all, by one process while others wait, and after a copy of an SQLite
+    file was put into `backups` beside it. Raises `BulletinError` if it cannot be opened, or is newer than this program.
     """
     try:
         parsed = make_url(url)
+        if parsed.drivername in {"postgresql", "postgres"}:
+            parsed = parsed.set(drivername="postgresql+psycopg")
         engine = create_engine(parsed, hide_parameters=True)  # errors and logs repeat no reader's address (Z-20)
     except (ArgumentError, NoSuchModuleError, ImportError):
         raise BulletinError(
             "the database address cannot be used.",
-            hint="BULLETIN_DATABASE_URL should look like sqlite:////srv/bulletin/bulletin.db",
+            hint="BULLETIN_DATABASE_URL should look like sqlite:////srv/bulletin/bulletin.db or"
+            " postgresql://user@host/bulletin, which needs: pip install 'bulletin[postgresql]'",
         ) from None
     try:
         if engine.dialect.name == "sqlite":
             _make_private(parsed.database)
             event.listen(engine, "connect", _set_up_sqlite)
             event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
-        engine.connect().close()
+        if _version(engine) != VERSIONS[-1]:
+            _bring_up_to_date(engine)
     except (DBAPIError, sqlite3.Error, OSError) as error:
         engine.dispose()
         raise _unusable(parsed, getattr(error, "orig", None) or error, "opened") from None
+    except BulletinError:
+        engine.dispose()
+        raise
     return engine
 
 
@@ -79,6 +79,97 @@ def database(url: str) -> Iterator[Engine]:
         raise _unusable(engine.url, error.orig or error, "used") from error
     finally:
         engine.dispose()
+
+
+def forget_deleted(engine: Engine) -> None:
+    """Leave nothing of deleted rows in the database's files (P-22).
+
+    Raises `StoppedPartWay` if another program is in the way. PostgreSQL keeps its own log of changes for a while.
+    """
+    with closing(engine.raw_connection()) as raw:
+        if engine.dialect.name == "sqlite":
+            raw.execute("VACUUM")
+            busy = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            if busy:
+                raise StoppedPartWay(
+                    "another program is reading the database, so what was deleted may still be in its files.",
+                    hint="Stop it, or wait until it is done, and run the same again.",
+                )
+        elif engine.dialect.name == "postgresql":
+            driver: Any = raw.driver_connection
+            driver.autocommit = True
+            try:
+                driver.execute("VACUUM (FULL) subscriber, consent, membership, confirmation, delivery")
+            finally:
+                driver.autocommit = False
+
+
+def _version(engine: Engine) -> str:
+    """The version written in the database; empty if there is none. Takes no lock."""
+    with closing(engine.raw_connection()) as raw:
+        try:
+            row = raw.cursor().execute("SELECT version_num FROM alembic_version").fetchone()
+        except engine.dialect.loaded_dbapi.Error:  # most likely there is no such table
+            return ""
+    return str(row[0]) if row else ""
+
+
+def _bring_up_to_date(engine: Engine) -> None:
+    """Make the tables, or change them to their present form, in one transaction that others wait for."""
+    with engine.begin() as connection:  # in SQLite this takes the write lock
+        if engine.dialect.name == "postgresql":
+            connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7236)")
+        tables = set(inspect(connection).get_table_names())
+        rows = connection.exec_driver_sql("SELECT version_num FROM alembic_version") if _STAMP in tables else ()
+        version = next((str(row[0]) for row in rows), "")
+        if version == VERSIONS[-1]:
+            return
+        if version and version not in VERSIONS:
+            raise BulletinError(
+                f"the database was made by a newer version of bulletin (its format is {version},"
+                f" this program knows {VERSIONS[-1]}).",
+                hint="Update the program. To go back instead, restore the copy from before the update.",
+            )
+        if not tables & {"subscriber", "mailing"}:
+            metadata.create_all(connection, checkfirst=False)
+            connection.exec_driver_sql(
+                f"CREATE TABLE {_STAMP}"
+                f" (version_num VARCHAR(32) NOT NULL, CONSTRAINT {_STAMP}_pkc PRIMARY KEY (version_num))"
+            )
+            connection.exec_driver_sql(f"INSERT INTO {_STAMP} VALUES ('{VERSIONS[-1]}')")  # noqa: S608 - constants
+            return
+        from bulletin import migrations
+
+        _put_copy_aside(connection)
+        migrations.upgrade(connection)
+
+
+_STAMP = "alembic_version"
+
+
+def _put_copy_aside(connection: Connection) -> None:
+    """A copy of an SQLite file as it stands, while nobody else can write, in `backups` beside it; the last few stay."""
+    database = connection.engine.url.database
+    if connection.dialect.name != "sqlite" or not database or database == ":memory:":
+        return
+    folder = Path(database).parent / "backups"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    stem = f"{Path(database).stem}-before-{VERSIONS[-1]}"
+    copy = folder / f"{stem}-{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%S%f}.db"
+    unfinished = copy.with_suffix(".part")
+    for left_over in folder.glob("*.part"):
+        left_over.unlink()
+    os.close(os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    with closing(sqlite3.connect(database)) as source, closing(sqlite3.connect(unfinished)) as target:
+        source.backup(target)
+        target.execute("PRAGMA journal_mode=DELETE")  # one file that can be copied back
+    with open(unfinished, "rb") as written:
+        os.fsync(written.fileno())
+    unfinished.rename(copy)
+    for old in sorted(folder.glob(f"{Path(database).stem}-before-*.db"), key=lambda path: path.name[-25:])[
+        :-BACKUPS_KEPT
+    ]:
+        old.unlink()
 
 
 def _unusable(url: URL, reason: BaseException, verb: str) -> BulletinError:

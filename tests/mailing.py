@@ -91,7 +91,7 @@ class Newsroom:
         self.folder = folder
         self.config = settings or config()
         self.engine = open_database(f"sqlite:///{folder / 'bulletin.db'}")
-        self.readers = Subscribers(self.engine)
+        self.readers = Subscribers(self.engine, SECRET)
         self.ledger = Ledger(self.engine)
         self.waited: list[float] = []
         self.progress: list[tuple[int, int]] = []

@@ -20,7 +20,7 @@ LAYERS = {
         *("starting", "collecting", "linkcheck", "sources", "selection", "editions", "checks", "clients", "render"),
         *("gate", "archive", "subscribers", "delivery", "providers", "manual", "doctor"),
     },
-    "edge": {"publication", "stores", "http", "guard", "pictures", "registry", "sampleweb"},
+    "edge": {"publication", "stores", "tables", "migrations", "http", "guard", "pictures", "registry", "sampleweb"},
     "doors": {"config", "issuefile", "door", "fitting", "markings"},
     "nouns": {"model", "errors", "colours", "addresses", ""},
 }
@@ -40,7 +40,7 @@ OUTSIDE_WORLD = {"requests", "urllib3", "sqlalchemy", "sqlite3", "socket", "smtp
 HEAVY = {
     *("pydantic", "ruamel", "mjml", "premailer", "feedparser", "requests", "sqlalchemy", "PIL", "starlette", "uvicorn"),
     *("rich", "jinja2", "lxml", "icalendar", "selectolax", "nh3", "markdown_it", "dateutil", "feedgenerator"),
-    *("tinycss2", "hunspell", "readability"),
+    *("tinycss2", "hunspell", "readability", "alembic"),
 }
 
 

@@ -50,6 +50,7 @@ TABLES: dict[tuple[str, str], type[Any]] = {
     ("settings", "[collecting]"): config.Collecting,
     ("settings", "[checking]"): config.Checking,
     ("settings", "[sending]"): config.Sending,
+    ("settings", "[retention]"): config.Retention,
     ("settings", "[providers.smtp]"): smtp.Settings,
     ("settings", "[providers.mailgun]"): mailgun.Settings,
 }

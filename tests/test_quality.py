@@ -87,5 +87,6 @@ def test_what_is_imported_is_asked_for_and_what_is_asked_for_is_imported() -> No
         for distribution in distributions[name]
     }
     halves = {"pydantic_core", "markupsafe"}  # of pydantic and Jinja, in whose own interfaces they appear
-    by_name = {"linkify-it-py", "tzdata"}  # loaded by markdown-it and by Python when they are there
+    # Loaded by markdown-it, by Python and by SQLAlchemy when they are there and asked for.
+    by_name = {"linkify-it-py", "tzdata", "psycopg"}
     assert used - halves == asked - by_name

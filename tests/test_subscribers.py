@@ -54,7 +54,8 @@ def test_an_import_says_line_by_line_what_it_would_do(room: Newsroom) -> None:
     ]
     assert room.readers.find("new@example.org") is None
     assert importing.add(difference, room.readers, now=NOON, how="import") == 1
-    assert room.readers.counts() == {SubscriberState.SUBSCRIBED: 2, SubscriberState.UNSUBSCRIBED: 1}
+    counts = {state: number for state, number in room.readers.counts().items() if number}
+    assert counts == {SubscriberState.SUBSCRIBED: 2, SubscriberState.UNSUBSCRIBED: 1}
 
 
 @pytest.mark.parametrize(

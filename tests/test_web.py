@@ -42,7 +42,7 @@ class Office:
 
     def __init__(self, folder: Path, address: str) -> None:
         self.engine = open_database(f"sqlite:///{folder / 'bulletin.db'}")
-        self.subscribers = Subscribers(self.engine)
+        self.subscribers = Subscribers(self.engine, SECRET)
         self.subscribers.add([("reader.one@example.com", "Reader One", "")], now=NOW, how="test")
         self.reader = self._reader()
         personal = Links(CONFIG.service_url, SECRET).personal(self.reader.id, self.reader.email)

@@ -14,19 +14,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import (
-    Column,
     ColumnElement,
     Connection,
     Engine,
-    ForeignKey,
-    Index,
-    Integer,
-    MetaData,
     Row,
-    String,
-    Table,
-    Text,
-    UniqueConstraint,
     bindparam,
     func,
     insert,
@@ -39,53 +30,15 @@ from bulletin.delivery.plan import Plan
 from bulletin.delivery.report import Refusals, Standing
 from bulletin.errors import BulletinError
 from bulletin.model import DeliveryState, Outcome, OutcomeKind, SubscriberState
-from bulletin.stores import Moment
 from bulletin.subscribers.audience import domain_of
-from bulletin.subscribers.store import people
+from bulletin.subscribers.consent import why_no_mail
+from bulletin.tables import deliveries as _deliveries
+from bulletin.tables import editions as _editions
+from bulletin.tables import mailings as _mailings
+from bulletin.tables import people
 
 TRIES = 3
 """How often one run offers a delivery that the provider puts off."""
-
-_metadata = MetaData()
-
-_mailings = Table(
-    "mailing",
-    _metadata,
-    Column("id", String(80), primary_key=True),
-    Column("issue", String(60), nullable=False),
-    Column("kind", String(10), nullable=False),
-    Column("plan_digest", String(64), nullable=False),
-    Column("started_at", Moment, nullable=False),
-)
-
-_editions = Table(
-    "mailing_edition",
-    _metadata,
-    Column("mailing", ForeignKey(_mailings.c.id), primary_key=True),
-    Column("edition", String(60), primary_key=True),
-    Column("digest", String(64), nullable=False),
-)
-
-_deliveries = Table(
-    "delivery",
-    _metadata,
-    Column("mailing", ForeignKey(_mailings.c.id), primary_key=True),
-    Column("subscriber", String(40), primary_key=True),
-    Column("number", Integer, nullable=False),
-    Column("edition", String(60), nullable=False),
-    Column("state", String(20), nullable=False),
-    Column("tries", Integer, nullable=False),
-    Column("attempts", Integer, nullable=False),
-    Column("provider", String(40), nullable=False),
-    Column("provider_id", Text, nullable=False),
-    Column("reason", Text, nullable=False),
-    Column("claimed_at", Moment),
-    Column("changed_at", Moment, nullable=False),
-    UniqueConstraint("mailing", "number"),
-    Index("delivery_next", "mailing", "state", "tries", "number"),
-)
-"""`tries` counts offers in the present run, `attempts` all of them. A mailing of an issue has the issue's id, so that
-its primary key allows one delivery for each issue and subscriber, ever."""
 
 _d = _deliveries.c
 _NOT_SENT = (DeliveryState.PLANNED.value, DeliveryState.WITHDRAWN.value)
@@ -129,7 +82,6 @@ class Ledger:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        _metadata.create_all(engine)
 
     def start_or_resume(self, plan: Plan, *, now: dt.datetime, accept_changed: bool = False) -> int:
         """Enter a plan; how many recipients are new. The mailing has the issue's id.
@@ -199,7 +151,7 @@ class Ledger:
                 rows = self._next_rows(connection, mailing, limit)
                 if not rows:
                     return None
-                reasons = {row.subscriber: _why_not(row, admits) for row in rows}
+                reasons = {row.subscriber: _why_not(row, admits, now) for row in rows}
                 self._withdraw(connection, mailing, [(key, reason) for key, reason in reasons.items() if reason], now)
                 keep = {key for key, reason in reasons.items() if not reason}
                 if keep:
@@ -315,6 +267,18 @@ class Ledger:
         with self._engine.begin() as connection:
             connection.execute(update(_deliveries).where(*_accepted_by(mailing, providers)).values(**values))
 
+    def forget_answers(self, *, before: dt.datetime, dry_run: bool = False) -> int:
+        """Delete what providers said about deliveries that last changed before a moment; how many (P-26).
+
+        That a copy went out stays for ever, under the reader's random id: else it could go out a second time.
+        """
+        ended = _d.state.not_in((DeliveryState.PLANNED.value, DeliveryState.CLAIMED.value))
+        old = (_d.changed_at < before, ended, or_(_d.reason != "", _d.provider_id != ""))
+        with self._engine.begin() as connection:
+            if dry_run:
+                return connection.scalar(select(func.count()).select_from(_deliveries).where(*old)) or 0
+            return connection.execute(update(_deliveries).where(*old).values(reason="", provider_id="")).rowcount
+
     def open_test(self, issue: str, edition: str, *, provider: str, now: dt.datetime) -> str:
         """Enter a test copy, claimed, in a mailing of its own that counts for nothing else; that mailing's id."""
         tests = select(func.count()).where(_mailings.c.issue == issue, _mailings.c.kind == "test")
@@ -373,9 +337,10 @@ class Ledger:
         connection.execute(statement, values)
 
     def _next_rows(self, connection: Connection, mailing: str, limit: int) -> list[Row[Any]]:
-        columns = (_d.subscriber, _d.number, _d.edition, _d.tries, people.c.email, people.c.state.label("consent"))
+        columns = (_d.subscriber, _d.number, _d.edition, _d.tries, people.c.email)
+        reader = (people.c.state.label("consent"), people.c.paused_until)
         found = (
-            select(*columns)
+            select(*columns, *reader)
             .select_from(_deliveries.outerjoin(people, people.c.id == _d.subscriber))
             .where(_d.mailing == mailing, _d.state == DeliveryState.PLANNED.value, _d.tries < TRIES)
             .order_by(_d.tries, _d.number)
@@ -450,9 +415,10 @@ def _accepted_by(mailing: str, providers: Collection[str]) -> tuple[ColumnElemen
     return _d.mailing == mailing, _d.state == DeliveryState.ACCEPTED.value, _d.provider.in_(sorted(providers))
 
 
-def _why_not(row: Row[Any], admits: Callable[[str, str], bool]) -> str:
-    if row.consent != SubscriberState.SUBSCRIBED.value:
-        return "left after planning"
+def _why_not(row: Row[Any], admits: Callable[[str, str], bool], now: dt.datetime) -> str:
+    state = SubscriberState(row.consent) if row.consent else SubscriberState.ERASED
+    if why_no_mail(state, row.paused_until, now):
+        return "paused after planning" if state is SubscriberState.SUBSCRIBED else "left after planning"
     return "" if admits(row.edition, row.email) else "moved out of the audience after planning"
 
 

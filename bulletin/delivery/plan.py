@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import json
 from collections import Counter
@@ -10,8 +11,9 @@ from dataclasses import dataclass
 
 from bulletin.config import Config
 from bulletin.errors import BulletinError
-from bulletin.model import EVERYONE, RenderedEdition, Subscriber, SubscriberState
+from bulletin.model import EVERYONE, RenderedEdition, Subscriber
 from bulletin.subscribers.audience import audience_of
+from bulletin.subscribers.consent import why_no_mail
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,18 +59,21 @@ def make_plan(
     subscribers: Iterable[Subscriber],
     config: Config,
     provider: str,
+    *,
+    now: dt.datetime | None = None,
 ) -> Plan:
     """Each subscriber with the edition of their audience, or everyone's where the issue has none of its own.
 
-    `rendered` holds the editions by audience. A restricted edition goes to exact members only (S-26). Raises
-    `BulletinError` if the edition for everyone is missing.
+    `rendered` holds the editions by audience. A restricted edition goes to exact members only (S-26). Who paused gets
+    nothing until `now` is past their pause; without `now` a pause holds. Raises `BulletinError` if the edition for
+    everyone is missing.
     """
     if EVERYONE not in rendered:
         raise BulletinError("there is no edition for everyone, so nothing can be planned.")
     recipients, withheld = [], []
     for subscriber in subscribers:
-        if subscriber.state is not SubscriberState.SUBSCRIBED:
-            withheld.append(Withheld(subscriber.id, "unsubscribed"))
+        if reason := why_no_mail(subscriber.state, subscriber.paused_until, now):
+            withheld.append(Withheld(subscriber.id, reason))
             continue
         audience = audience_of(subscriber.email, config)
         recipients.append(Recipient(subscriber.id, rendered.get(audience, rendered[EVERYONE]).name))

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bulletin.errors import BulletinError
-from bulletin.model import SubscriberState
 from bulletin.subscribers.address import AddressRefused, normalise
+from bulletin.subscribers.consent import COMES_BACK_BY_OWN_CONSENT, Cause, move
 from bulletin.subscribers.store import Subscribers
 
 _HEADINGS = {
@@ -53,7 +53,10 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What importing would do: who is new, who is known, who left before and stays away, and what was refused."""
+    """What importing would do: who is new, who is known, who stays away, and what was refused.
+
+    `left` are all whom only their own consent brings back: also who bounced, complained or was erased.
+    """
 
     new: tuple[Row, ...]
     known: tuple[Row, ...]
@@ -96,17 +99,22 @@ def read_csv(data: bytes, name: str) -> Reading:
 
 def compare(reading: Reading, store: Subscribers) -> Difference:
     """What `add` would do. Nobody who left is brought back by a file."""
-    known = {subscriber.email: subscriber.state for subscriber in store.all()}
+    new: list[Row] = []
+    known: list[Row] = []
+    left: list[Row] = []
+    states = store.states(row.email for row in reading.rows)
+    for row, (_, state) in zip(reading.rows, states, strict=True):
+        kind = new if move(Cause.IMPORT, state) else left if state in COMES_BACK_BY_OWN_CONSENT else known
+        kind.append(row)
+    return Difference(tuple(new), tuple(known), tuple(left), reading.refused)
 
-    def rows(state: SubscriberState | None) -> tuple[Row, ...]:
-        return tuple(row for row in reading.rows if known.get(row.email) is state)
 
-    return Difference(rows(None), rows(SubscriberState.SUBSCRIBED), rows(SubscriberState.UNSUBSCRIBED), reading.refused)
-
-
-def add(difference: Difference, store: Subscribers, *, now: dt.datetime, how: str) -> int:
-    """Subscribe the new ones; how many. `how` records where the list comes from and on what basis (P-13)."""
-    return store.add(((row.email, row.name, row.language) for row in difference.new), now=now, how=how)
+def add(
+    difference: Difference, store: Subscribers, *, now: dt.datetime, how: str, basis: str = "", source: str = ""
+) -> int:
+    """Subscribe the new ones; how many. `source` and `basis` record where the list comes from and why (P-13)."""
+    newcomers = ((row.email, row.name, row.language) for row in difference.new)
+    return store.add(newcomers, now=now, how=how, basis=basis, source=source)
 
 
 def _columns(header: list[str], name: str) -> dict[str, int]:

@@ -1,88 +1,241 @@
-"""The subscribers on disk, each with the history of what they agreed to."""
+"""The subscribers on disk, each with the history of what they agreed to, and the list of who must not be written to.
+
+Every change goes through the table of moves in `consent`; nothing here decides on its own who may come back.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
+import json
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from enum import Enum
+from itertools import islice
 from typing import Any
 
-from sqlalchemy import (
-    Column,
-    Engine,
-    ForeignKey,
-    Integer,
-    MetaData,
-    Row,
-    String,
-    Table,
-    Text,
-    func,
-    insert,
-    select,
-    update,
-)
+from sqlalchemy import Connection, Engine, Row, delete, func, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
 
+from bulletin.errors import BulletinError
 from bulletin.model import Subscriber, SubscriberState
-from bulletin.stores import Moment
+from bulletin.subscribers.audience import domain_of
+from bulletin.subscribers.consent import Cause, Move, Suppression, move
+from bulletin.subscribers.tokens import AddressHashes, hash_of_token, new_token
+from bulletin.tables import confirmations, consents, deliveries, memberships, people, suppressions
 
-_metadata = MetaData()
+CONFIRM = "confirm"
+"""Purpose of the link that confirms a sign-up."""
 
-people = Table(
-    "subscriber",
-    _metadata,
-    Column("id", String(40), primary_key=True),
-    Column("email", String(254), nullable=False, unique=True),
-    Column("name", Text, nullable=False),
-    Column("language", String(20), nullable=False),
-    Column("state", String(20), nullable=False),
-    Column("created_at", Moment, nullable=False),
-    Column("changed_at", Moment, nullable=False),
-)
-"""Also read by the ledger, which asks again at the last moment who still wants mail (L-11)."""
+CONFIRM_WITHIN = dt.timedelta(days=7)
+"""How long such a link works (Z-09), and how long an unconfirmed sign-up is kept (P-12)."""
 
-_consents = Table(
-    "consent",
-    _metadata,
-    Column("number", Integer, primary_key=True),
-    Column("subscriber", ForeignKey(people.c.id), nullable=False, index=True),
-    Column("what", String(20), nullable=False),
-    Column("at", Moment, nullable=False),
-    Column("how", Text, nullable=False),
-)
+_CHUNK = 500
+"""Addresses in one question to the database."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """How a consent came about (P-10). `how` says it in a few words; the rest is as much as is known."""
+
+    how: str
+    route: str = ""
+    """form, import, page, mail, event or publisher"""
+    list: str = ""
+    wording: str = ""
+    wording_version: str = ""
+    basis: str = ""
+    source: str = ""
+
+
+class Confirmed(Enum):
+    """What became of a link that was to confirm a sign-up."""
+
+    NOW = "confirmed"
+    ALREADY = "already confirmed"
+    TOO_LATE = "too late"
+    """It expired, or they left after it was sent."""
+    UNKNOWN = "unknown"
 
 
 class Subscribers:
-    """The store of subscribers. Consent records are only ever added (P-10)."""
+    """The store of subscribers. Consent records are only ever added (P-10); the database holds that, too."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, secret: bytes) -> None:
         self._engine = engine
-        _metadata.create_all(engine)
+        self._hashes = AddressHashes(secret)
 
-    def add(self, newcomers: Iterable[tuple[str, str, str]], *, now: dt.datetime, how: str) -> int:
-        """Subscribe normalised addresses, each with name and language; how many were added.
+    # ---- coming and going
 
-        An address that is known already, also one that left, is passed over: only its owner brings it back.
+    def add(
+        self,
+        newcomers: Iterable[tuple[str, str, str]],
+        *,
+        now: dt.datetime,
+        how: str,
+        basis: str = "",
+        source: str = "",
+    ) -> int:
+        """Import normalised addresses, each with name and language; how many were added. One transaction.
+
+        An address that is known or suppressed is passed over: only its owner brings it back. Raises `BulletinError` if
+        the suppression list was made with another secret and so cannot be held against them.
+        """
+        evidence = Evidence(how=how, route="import", basis=basis, source=source)
+        added, rest = 0, iter(newcomers)
+        with self._engine.begin() as connection:
+            while chunk := {email: (name, language) for email, name, language in islice(rest, _CHUNK)}:
+                states = self._states(connection, list(chunk))
+                rows = []
+                for email, (name, language) in chunk.items():
+                    change = move(Cause.IMPORT, states.get(email))
+                    if change and change.after:
+                        rows.append(_new_person(email, change.after, now, name=name, language=language))
+                if rows:
+                    connection.execute(insert(people), rows)
+                    record = move(Cause.IMPORT, None)
+                    assert record  # noqa: S101 - the table has it
+                    connection.execute(
+                        insert(consents), [_consent(row["id"], record.record, now, evidence) for row in rows]
+                    )
+                    added += len(rows)
+        return added
+
+    def sign_up(
+        self,
+        email: str,
+        *,
+        now: dt.datetime,
+        evidence: Evidence,
+        name: str = "",
+        language: str = "",
+        lists: Sequence[str] = (),
+    ) -> str:
+        """Take a sign-up for a normalised address; the token to mail to it. Empty for who is subscribed already.
+
+        Nothing is changed for who left, bounced or complained until they confirm, and no name is taken over from a form
+        that anybody may have filled in. The caller limits how often (Z-04).
+        """
+        person = {"name": name, "language": language}
+        try:
+            return self._sign_up(email, now, evidence, person, lists)
+        except IntegrityError:  # another sign-up for the same new address came first
+            return self._sign_up(email, now, evidence, person, lists)
+
+    def _sign_up(
+        self, email: str, now: dt.datetime, evidence: Evidence, person: Mapping[str, str], lists: Sequence[str]
+    ) -> str:
+        with self._engine.begin() as connection:
+            row = _row_of(connection, email=email)
+            change = move(Cause.SIGN_UP, self._state(connection, email, row))
+            if change is None or change.after is None:
+                return ""
+            if row is None:
+                values = _new_person(email, change.after, now, **person)
+                connection.execute(insert(people).values(**values))
+            subscriber = row.id if row else values["id"]
+            connection.execute(insert(consents), [_consent(subscriber, change.record, now, evidence)])
+            token = new_token()
+            connection.execute(
+                insert(confirmations).values(
+                    token=hash_of_token(token),
+                    subscriber=subscriber,
+                    purpose=CONFIRM,
+                    at=now,
+                    expires_at=now + CONFIRM_WITHIN,
+                    detail=json.dumps({"lists": list(lists)}) if lists else "",
+                )
+            )
+            return token if change.asks else ""
+
+    def confirm(self, token: str, *, now: dt.datetime, evidence: Evidence) -> Confirmed:
+        """Use a link that was mailed; it works once, for seven days, and not for who left since (Z-09, P-23)."""
+        c = confirmations.c
+        with self._engine.begin() as connection:
+            wanted = select(c.token, c.subscriber, c.expires_at, c.used_at, c.detail)
+            wanted = wanted.where(c.token == hash_of_token(token), c.purpose == CONFIRM).with_for_update()
+            link = connection.execute(wanted).one_or_none()
+            if link is None:
+                return Confirmed.UNKNOWN
+            row = _row_of(connection, subscriber=link.subscriber)
+            assert row  # noqa: S101 - a link goes with its subscriber
+            if link.used_at is not None:
+                subscribed = row.state == SubscriberState.SUBSCRIBED.value
+                return Confirmed.ALREADY if subscribed else Confirmed.TOO_LATE
+            if link.expires_at <= now:
+                return Confirmed.TOO_LATE
+            if not self._change(connection, row.email, Cause.CONFIRM, now, evidence):
+                return Confirmed.ALREADY
+            lists = json.loads(link.detail).get("lists", []) if link.detail else []
+            there = set(
+                connection.scalars(select(memberships.c.list).where(memberships.c.subscriber == link.subscriber))
+            )
+            fresh = [{"subscriber": link.subscriber, "list": name, "since": now} for name in lists if name not in there]
+            if fresh:
+                connection.execute(insert(memberships), fresh)
+        return Confirmed.NOW
+
+    def unsubscribe(self, subscriber: str, *, now: dt.datetime, how: str) -> bool:
+        """End a subscription at once; whether it changed anything."""
+        return self._change_of(subscriber, Cause.UNSUBSCRIBE, now, Evidence(how=how))
+
+    def resubscribe(self, subscriber: str, *, now: dt.datetime, how: str) -> bool:
+        """Bring back somebody who left and asked for it on their own page; whether it changed anything.
+
+        Who bounced or complained has to confirm a new sign-up instead.
+        """
+        return self._change_of(subscriber, Cause.REJOIN, now, Evidence(how=how))
+
+    def report(self, email: str, cause: Cause, *, now: dt.datetime, how: str) -> bool:
+        """A bounce, a complaint or an opt-out elsewhere, of a normalised address; whether it changed anything.
+
+        The address need not be known: it is kept from being imported all the same (P-21).
         """
         with self._engine.begin() as connection:
-            known = set(connection.scalars(select(people.c.email)))
-            fresh = {email: (name, language) for email, name, language in newcomers if email not in known}
-            rows: list[dict[str, Any]] = [
-                {
-                    "id": secrets.token_hex(10),
-                    "email": email,
-                    "name": name,
-                    "language": language,
-                    "state": SubscriberState.SUBSCRIBED.value,
-                    "created_at": now,
-                    "changed_at": now,
-                }
-                for email, (name, language) in fresh.items()
-            ]
-            if rows:
-                connection.execute(insert(people), rows)
-                connection.execute(insert(_consents), [_consent(row["id"], "subscribed", now, how) for row in rows])
-        return len(rows)
+            return self._change(connection, email, cause, now, Evidence(how=how, route="event"))
+
+    def pause(self, subscriber: str, until: dt.datetime | None) -> None:
+        """No mail before this moment; None ends a pause."""
+        with self._engine.begin() as connection:
+            connection.execute(update(people).where(people.c.id == subscriber).values(paused_until=until))
+
+    def erase(self, email: str, *, now: dt.datetime) -> Erased:
+        """Delete everything held about a normalised address but a keyed hash, the reason and the date (P-22).
+
+        What was deleted is still in the database's files until `stores.forget_deleted` was called.
+        """
+        with self._engine.begin() as connection:
+            row = _row_of(connection, email=email)
+            records = 0
+            if row:
+                mine = consents.c.subscriber == row.id
+                records = connection.scalar(select(func.count()).select_from(consents).where(mine)) or 0
+                # The rows stay, as numbers of a mailing; what the provider said about this copy goes.
+                log = update(deliveries).where(deliveries.c.subscriber == row.id)
+                connection.execute(log.values(reason="", provider_id=""))
+            self._change(connection, email, Cause.ERASE, now, Evidence(how=""))
+        return Erased(self._hashes.of(email), self._hashes.key_id, now, known=row is not None, records=records)
+
+    def expire(self, *, before: dt.datetime, dry_run: bool = False) -> int:
+        """Delete sign-ups that nobody confirmed and that were last asked for before a moment (P-12); how many."""
+        asked = select(confirmations.c.subscriber).where(confirmations.c.at >= before)
+        stale = (people.c.state == SubscriberState.PENDING.value, people.c.changed_at < before)
+        with self._engine.begin() as connection:
+            found = list(connection.scalars(select(people.c.email).where(*stale, people.c.id.not_in(asked))))
+            if not dry_run:
+                for email in found:
+                    self._change(connection, email, Cause.EXPIRE, before, Evidence(how=""))
+        return len(found)
+
+    def forget_links(self, *, before: dt.datetime, dry_run: bool = False) -> int:
+        """Delete mailed links that expired before a moment; how many."""
+        old = confirmations.c.expires_at < before
+        with self._engine.begin() as connection:
+            if dry_run:
+                return connection.scalar(select(func.count()).select_from(confirmations).where(old)) or 0
+            return connection.execute(delete(confirmations).where(old)).rowcount
+
+    # ---- asking
 
     def all(self) -> Iterator[Subscriber]:
         """Every subscriber, also those who left, in the order of their ids."""
@@ -108,42 +261,176 @@ class Subscribers:
             row = connection.execute(select(people).where(people.c.id == subscriber)).one_or_none()
         return _subscriber(row) if row else None
 
-    def unsubscribe(self, subscriber: str, *, now: dt.datetime, how: str) -> bool:
-        """End a subscription at once; whether it changed anything."""
-        return self._set(subscriber, SubscriberState.UNSUBSCRIBED, now, how)
-
-    def resubscribe(self, subscriber: str, *, now: dt.datetime, how: str) -> bool:
-        """Bring back somebody who asked for it themselves; whether it changed anything."""
-        return self._set(subscriber, SubscriberState.SUBSCRIBED, now, how)
+    def states(self, emails: Iterable[str]) -> Iterator[tuple[str, SubscriberState | None]]:
+        """Each normalised address with its state, also where only a hash is left; None for who is not known."""
+        rest = iter(emails)
+        while chunk := list(islice(rest, _CHUNK)):
+            with self._engine.connect() as connection:
+                found = self._states(connection, chunk)
+            yield from ((email, found.get(email)) for email in chunk)
 
     def counts(self) -> dict[SubscriberState, int]:
         """How many subscribers are in each state."""
         with self._engine.connect() as connection:
             rows = connection.execute(select(people.c.state, func.count()).group_by(people.c.state)).all()
-        found = {SubscriberState(state): number for state, number in rows}
+            gone = select(func.count()).where(suppressions.c.reason == SubscriberState.ERASED.value)
+            erased = connection.scalar(gone) or 0
+        found = {SubscriberState(state): number for state, number in rows} | {SubscriberState.ERASED: erased}
         return {state: found.get(state, 0) for state in SubscriberState}
 
     def history(self, subscriber: str) -> list[tuple[str, dt.datetime, str]]:
         """What a subscriber agreed to and ended: what, when, how; oldest first."""
-        columns = (_consents.c.what, _consents.c.at, _consents.c.how)
+        columns = (consents.c.what, consents.c.at, consents.c.how)
         with self._engine.connect() as connection:
-            found = select(*columns).where(_consents.c.subscriber == subscriber).order_by(_consents.c.number)
+            found = select(*columns).where(consents.c.subscriber == subscriber).order_by(consents.c.number)
             return [(what, at, how) for what, at, how in connection.execute(found)]
 
-    def _set(self, subscriber: str, state: SubscriberState, now: dt.datetime, how: str) -> bool:
-        change = update(people).where(people.c.id == subscriber, people.c.state != state.value)
+    def holding(self, email: str) -> dict[str, Any]:
+        """Everything held about a normalised address, for its owner (P-24); empty if that is nothing.
+
+        Links are named without their tokens: a copy of this must not let anybody in.
+        """
         with self._engine.begin() as connection:
-            changed = connection.execute(change.values(state=state.value, changed_at=now)).rowcount > 0
-            if changed:
-                connection.execute(insert(_consents), [_consent(subscriber, state.value, now, how)])
-        return changed
+            entry = select(suppressions.c.reason, suppressions.c.at).where(
+                suppressions.c.hash == self._hashes.of(email)
+            )
+            held: dict[str, Any] = {}
+            if suppressed := connection.execute(entry).one_or_none():
+                held["suppression"] = dict(suppressed._mapping)
+            row = _row_of(connection, email=email)
+            if row:
+                c, d = confirmations.c, deliveries.c
+                parts = {
+                    "lists": select(memberships.c.list, memberships.c.since).where(memberships.c.subscriber == row.id),
+                    "consents": select(consents).where(consents.c.subscriber == row.id).order_by(consents.c.number),
+                    "confirmations": select(c.purpose, c.at, c.expires_at, c.used_at, c.detail)
+                    .where(c.subscriber == row.id)
+                    .order_by(c.at),
+                    "mailings": select(d.mailing, d.edition, d.state, d.provider, d.reason, d.changed_at)
+                    .where(d.subscriber == row.id)
+                    .order_by(d.changed_at),
+                }
+                held["reader"] = dict(row._mapping)
+                for name, statement in parts.items():
+                    rows = [dict(found._mapping) for found in connection.execute(statement)]
+                    held[name] = [{key: value for key, value in found.items() if key != "subscriber"} for found in rows]
+        return held
+
+    # ---- steps of a transaction
+
+    def _change_of(self, subscriber: str, cause: Cause, now: dt.datetime, evidence: Evidence) -> bool:
+        with self._engine.begin() as connection:
+            row = _row_of(connection, subscriber=subscriber)
+            return row is not None and self._change(connection, row.email, cause, now, evidence)
+
+    def _change(self, connection: Connection, email: str, cause: Cause, now: dt.datetime, evidence: Evidence) -> bool:
+        """Make the move that the table has for this cause, if it has one; whether it did."""
+        row = _row_of(connection, email=email)
+        change = move(cause, self._state(connection, email, row))
+        if change is None:
+            return False
+        self._suppress(connection, email, change, now)
+        if row is None:
+            return True
+        if change.after in {None, SubscriberState.ERASED}:
+            connection.execute(delete(people).where(people.c.id == row.id))  # and with it all that refers to it
+            return True
+        assert change.after  # noqa: S101 - told apart above
+        values = {"state": change.after.value, "changed_at": now}
+        connection.execute(update(people).where(people.c.id == row.id).values(**values))
+        connection.execute(insert(consents), [_consent(row.id, change.record, now, evidence)])
+        # Links that are still on their way were asked for before this: none of them is a fresh consent any more.
+        links = update(confirmations).where(
+            confirmations.c.subscriber == row.id, confirmations.c.used_at.is_(None), confirmations.c.purpose == CONFIRM
+        )
+        connection.execute(links.values(used_at=now))
+        return True
+
+    def _suppress(self, connection: Connection, email: str, change: Move, now: dt.datetime) -> None:
+        entry = suppressions.c.hash == self._hashes.of(email)
+        if change.suppression is Suppression.LIFTED:
+            connection.execute(delete(suppressions).where(entry))
+        if change.suppression is Suppression.WRITTEN and change.after:
+            values = {"reason": change.after.value, "at": now, "key": self._hashes.key_id}
+            keep = suppressions.c.reason != SubscriberState.ERASED.value  # the strongest reason stays
+            if change.after is SubscriberState.ERASED or not connection.scalar(
+                select(func.count()).where(entry, ~keep)
+            ):
+                connection.execute(delete(suppressions).where(entry))
+                connection.execute(insert(suppressions).values(hash=self._hashes.of(email), **values))
+
+    def _state(self, connection: Connection, email: str, row: Row[Any] | None) -> SubscriberState | None:
+        if row is not None:
+            return SubscriberState(row.state)
+        entry = select(suppressions.c.reason).where(suppressions.c.hash == self._hashes.of(email))
+        reason = connection.scalar(entry)
+        return SubscriberState(reason) if reason else None
+
+    def _states(self, connection: Connection, emails: Sequence[str]) -> dict[str, SubscriberState]:
+        """The states of known and suppressed addresses."""
+        other = select(suppressions.c.hash).where(
+            or_(suppressions.c.key < self._hashes.key_id, suppressions.c.key > self._hashes.key_id)
+        )
+        if connection.execute(other.limit(1)).one_or_none():
+            raise BulletinError(
+                "the list of readers who must not be written to was made with another secret,"
+                " so nobody can tell who is on it.",
+                hint="Use the same BULLETIN_SECRET, or the same file .bulletin/secret, as when they left.",
+            )
+        by_hash = {self._hashes.of(email): email for email in emails}
+        gone = select(suppressions.c.hash, suppressions.c.reason).where(suppressions.c.hash.in_(by_hash))
+        known = select(people.c.email, people.c.state).where(people.c.email.in_(emails))
+        found = {by_hash[hashed]: SubscriberState(reason) for hashed, reason in connection.execute(gone)}
+        return found | {email: SubscriberState(state) for email, state in connection.execute(known)}
 
 
-def _consent(subscriber: str, what: str, now: dt.datetime, how: str) -> dict[str, Any]:
-    return {"subscriber": subscriber, "what": what, "at": now, "how": how}
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What erasing an address did to the database."""
+
+    hash: str
+    """What is kept in its place."""
+    key: str
+    """Which secret made the hash."""
+    at: dt.datetime
+    known: bool
+    """Whether anything was held."""
+    records: int
+    """Consent records that went."""
+
+
+def _row_of(connection: Connection, *, email: str = "", subscriber: str = "") -> Row[Any] | None:
+    """A reader's row, kept from other writers until the transaction ends."""
+    where = people.c.id == subscriber if subscriber else people.c.email == email
+    return connection.execute(select(people).where(where).with_for_update()).one_or_none()
+
+
+def _new_person(email: str, state: SubscriberState, now: dt.datetime, *, name: str, language: str) -> dict[str, Any]:
+    return {
+        "id": secrets.token_hex(10),
+        "email": email,
+        "name": name,
+        "language": language,
+        "state": state.value,
+        "created_at": now,
+        "changed_at": now,
+        "domain": domain_of(email),
+    }
+
+
+def _consent(subscriber: str, what: str, now: dt.datetime, evidence: Evidence) -> dict[str, Any]:
+    return {"subscriber": subscriber, "what": what, "at": now, **asdict(evidence)}
 
 
 def _subscriber(row: Row[Any]) -> Subscriber:
     return Subscriber(
-        id=row.id, email=row.email, name=row.name, language=row.language, state=SubscriberState(row.state)
+        id=row.id,
+        email=row.email,
+        name=row.name,
+        language=row.language,
+        state=SubscriberState(row.state),
+        organisation=row.organisation,
+        role=row.role,
+        topics=row.topics,
+        paused_until=row.paused_until,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
+import secrets
 from base64 import b32encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -33,6 +34,29 @@ def read_token(secret: bytes, purpose: str, token: str) -> str | None:
     if found and hmac.compare_digest(found[2], _signature(secret, purpose, found[1])):
         return found[1]
     return None
+
+
+def new_token() -> str:
+    """A random token of letters and digits with 160 bits, for a link that works once (Z-08)."""
+    return b32encode(secrets.token_bytes(20)).decode().lower()
+
+
+def hash_of_token(token: str) -> str:
+    """What is stored in place of a random token."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+class AddressHashes:
+    """Makes the keyed hashes under which suppressed addresses are kept (P-22): HMAC-SHA-256, with a key of its own."""
+
+    def __init__(self, secret: bytes) -> None:
+        self._key = hmac.digest(secret, b"bulletin suppression list", hashlib.sha256)
+        self.key_id = hmac.digest(self._key, b"name of this key", hashlib.sha256).hex()[:16]
+        """Tells which secret was used without telling the secret."""
+
+    def of(self, email: str) -> str:
+        """The hash of a normalised address, in hexadecimal."""
+        return hmac.digest(self._key, email.encode(), hashlib.sha256).hex()
 
 
 @dataclass(frozen=True, slots=True)

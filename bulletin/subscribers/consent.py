@@ -1,0 +1,112 @@
+"""Who may move from which state to which, and what each move causes. One table, and the only one. Pure.
+
+An address that nobody knows has no state (None). Somebody who left, bounced, complained or was erased comes back by a
+consent of their own and by nothing else: a confirmed sign-up, or the button on their own page for who merely left.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from bulletin.model import SubscriberState
+
+PENDING, SUBSCRIBED = SubscriberState.PENDING, SubscriberState.SUBSCRIBED
+LEFT, BOUNCED = SubscriberState.UNSUBSCRIBED, SubscriberState.BOUNCED
+COMPLAINED, ERASED = SubscriberState.COMPLAINED, SubscriberState.ERASED
+
+
+class Cause(Enum):
+    """What happened."""
+
+    SIGN_UP = "sign-up"
+    """Somebody typed the address into the form; it may have been anybody."""
+    CONFIRM = "confirm"
+    """The link mailed to the address was used: their own fresh consent."""
+    IMPORT = "import"
+    UNSUBSCRIBE = "unsubscribe"
+    REJOIN = "rejoin"
+    """The button on their own preferences page."""
+    BOUNCE = "bounce"
+    """The address does not exist."""
+    COMPLAINT = "complaint"
+    ERASE = "erase"
+    EXPIRE = "expire"
+    """Nobody confirmed the sign-up in time (P-12)."""
+
+
+class Suppression(Enum):
+    """What becomes of the address's entry in the suppression list."""
+
+    STAYS = "stays"
+    WRITTEN = "written"
+    LIFTED = "lifted"
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One row of the table. `after` is None when nothing is kept of the sign-up."""
+
+    after: SubscriberState | None
+    record: str
+    """Kind of consent record it adds; empty for none."""
+    suppression: Suppression = Suppression.STAYS
+    asks: bool = False
+    """Whether a confirmation has to be mailed to the address before anything comes of it."""
+
+
+_STAYS, _WRITTEN, _LIFTED = Suppression
+State = SubscriberState | None
+
+_SIGNED_UP = "signed up"
+
+MOVES: Final[Mapping[tuple[Cause, State], Move]] = {
+    # A sign-up proves nothing yet. Whoever left keeps their state, so that a sign-up that expires loses nothing.
+    (Cause.SIGN_UP, None): Move(PENDING, _SIGNED_UP, asks=True),
+    (Cause.SIGN_UP, PENDING): Move(PENDING, _SIGNED_UP, asks=True),
+    (Cause.SIGN_UP, LEFT): Move(LEFT, _SIGNED_UP, asks=True),
+    (Cause.SIGN_UP, BOUNCED): Move(BOUNCED, _SIGNED_UP, asks=True),
+    (Cause.SIGN_UP, COMPLAINED): Move(COMPLAINED, _SIGNED_UP, asks=True),
+    # Nothing is left of an erased reader but the hash, and that stays until they confirm (P-23).
+    (Cause.SIGN_UP, ERASED): Move(PENDING, _SIGNED_UP, asks=True),
+    (Cause.CONFIRM, PENDING): Move(SUBSCRIBED, "confirmed", _LIFTED),
+    (Cause.CONFIRM, LEFT): Move(SUBSCRIBED, "confirmed", _LIFTED),
+    (Cause.CONFIRM, BOUNCED): Move(SUBSCRIBED, "confirmed", _LIFTED),
+    (Cause.CONFIRM, COMPLAINED): Move(SUBSCRIBED, "confirmed", _LIFTED),
+    (Cause.IMPORT, None): Move(SUBSCRIBED, "subscribed"),
+    (Cause.UNSUBSCRIBE, None): Move(LEFT, "unsubscribed", _WRITTEN),
+    (Cause.UNSUBSCRIBE, PENDING): Move(LEFT, "unsubscribed", _WRITTEN),
+    (Cause.UNSUBSCRIBE, SUBSCRIBED): Move(LEFT, "unsubscribed", _WRITTEN),
+    (Cause.REJOIN, LEFT): Move(SUBSCRIBED, "subscribed", _LIFTED),
+    (Cause.BOUNCE, None): Move(BOUNCED, "bounced", _WRITTEN),
+    (Cause.BOUNCE, PENDING): Move(BOUNCED, "bounced", _WRITTEN),
+    (Cause.BOUNCE, SUBSCRIBED): Move(BOUNCED, "bounced", _WRITTEN),
+    (Cause.BOUNCE, LEFT): Move(BOUNCED, "bounced", _WRITTEN),
+    (Cause.COMPLAINT, None): Move(COMPLAINED, "complained", _WRITTEN),
+    (Cause.COMPLAINT, PENDING): Move(COMPLAINED, "complained", _WRITTEN),
+    (Cause.COMPLAINT, SUBSCRIBED): Move(COMPLAINED, "complained", _WRITTEN),
+    (Cause.COMPLAINT, LEFT): Move(COMPLAINED, "complained", _WRITTEN),
+    (Cause.COMPLAINT, BOUNCED): Move(COMPLAINED, "complained", _WRITTEN),
+    # Erasing takes the consent history along, so it adds nothing to it. It is also for who was never known (P-22).
+    **{(Cause.ERASE, state): Move(ERASED, "", _WRITTEN) for state in (None, *SubscriberState)},
+    (Cause.EXPIRE, PENDING): Move(None, ""),
+}
+"""What is not in the table changes nothing: an import of somebody known, a bounce of somebody erased."""
+
+COMES_BACK_BY_OWN_CONSENT: Final = frozenset({LEFT, BOUNCED, COMPLAINED, ERASED})
+"""States that no file, publisher or program ends."""
+
+
+def move(cause: Cause, before: SubscriberState | None) -> Move | None:
+    """What a cause does to somebody in a state; None if it changes nothing."""
+    return MOVES.get((cause, before))
+
+
+def why_no_mail(state: SubscriberState, paused_until: dt.datetime | None, now: dt.datetime | None) -> str:
+    """Why somebody gets no mail, in one word; empty if they get it. Without `now` a pause counts as running."""
+    if state is not SUBSCRIBED:
+        return state.value
+    return "paused" if paused_until and (now is None or now < paused_until) else ""

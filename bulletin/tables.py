@@ -1,0 +1,199 @@
+"""Every table of the database, as this version of the program knows them. `bulletin.migrations` leads there from older
+ones; a test holds that both ways end in the same place."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from typing import Any, Final
+
+from sqlalchemy import (
+    Column,
+    Connection,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    event,
+)
+from sqlalchemy.types import TypeDecorator
+
+VERSIONS: Final = ("0001", "0002")
+"""Every version a database of ours can have, oldest first; known here so that looking costs no library."""
+
+metadata = MetaData()
+
+
+class Moment(TypeDecorator[dt.datetime]):
+    """A time in UTC, also in databases that forget zones."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: dt.datetime | None, dialect: Any) -> dt.datetime | None:
+        """Stored in UTC, whatever zone it came in."""
+        return value.astimezone(dt.UTC) if value else None
+
+    def process_result_value(self, value: dt.datetime | None, dialect: Any) -> dt.datetime | None:
+        """Always with its zone."""
+        return value.replace(tzinfo=dt.UTC) if value and value.tzinfo is None else value
+
+
+class Ids(TypeDecorator[tuple[str, ...]]):
+    """Some ids in one column, with a space before and after each, so that LIKE '% id %' finds whole ones."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: tuple[str, ...] | None, dialect: Any) -> str:
+        """Stored as ` first second `; nothing as nothing."""
+        return f" {' '.join(value)} " if value else ""
+
+    def process_result_value(self, value: str | None, dialect: Any) -> tuple[str, ...]:
+        """In the order they were given."""
+        return tuple((value or "").split())
+
+
+def _text(name: str, kind: Any = Text) -> Column[Any]:
+    """A text that is empty unless somebody gives it."""
+    return Column(name, kind, nullable=False, server_default="")
+
+
+# ---------------------------------------------------------------- readers
+
+people = Table(
+    "subscriber",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("email", String(254), nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("language", String(20), nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("changed_at", Moment, nullable=False),
+    _text("organisation"),
+    _text("role"),
+    _text("topics", Ids),
+    _text("domain", String(253)),
+    Column("paused_until", Moment),
+    Index("subscriber_domain", "domain"),
+)
+"""Also read by the ledger, which asks again at the last moment who still wants mail (L-11)."""
+
+consents = Table(
+    "consent",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("subscriber", ForeignKey(people.c.id, ondelete="CASCADE"), nullable=False, index=True),
+    Column("what", String(20), nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("how", Text, nullable=False),
+    _text("route", String(20)),
+    _text("list", String(60)),
+    _text("wording"),
+    _text("wording_version", String(40)),
+    _text("basis"),
+    _text("source"),
+)
+"""What was agreed to and withdrawn (P-10). The database itself refuses to change a row, or to delete one while its
+subscriber is there."""
+
+memberships = Table(
+    "membership",
+    metadata,
+    Column("subscriber", ForeignKey(people.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("list", String(60), primary_key=True),
+    Column("since", Moment, nullable=False),
+    Index("membership_list", "list"),
+)
+
+suppressions = Table(
+    "suppression",
+    metadata,
+    Column("hash", String(64), primary_key=True),
+    Column("key", String(16), nullable=False),
+    Column("reason", String(20), nullable=False),
+    Column("at", Moment, nullable=False),
+    Index("suppression_key", "key"),
+)
+"""Who must not be written to, as keyed hashes only (P-21, P-22). `key` tells which secret made the hash."""
+
+confirmations = Table(
+    "confirmation",
+    metadata,
+    Column("token", String(64), primary_key=True),
+    Column("subscriber", ForeignKey(people.c.id, ondelete="CASCADE"), nullable=False, index=True),
+    Column("purpose", String(20), nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Column("used_at", Moment),
+    _text("detail"),
+)
+"""Links that were mailed and work once; of each only a hash of its token (Z-08, Z-09)."""
+
+_KEEPING: Final = {
+    "sqlite": """CREATE TRIGGER consent_unchanged BEFORE UPDATE ON consent
+        BEGIN SELECT RAISE(ABORT, 'consents are only ever added'); END;
+        CREATE TRIGGER consent_kept BEFORE DELETE ON consent
+        WHEN EXISTS (SELECT 1 FROM subscriber WHERE id = OLD.subscriber)
+        BEGIN SELECT RAISE(ABORT, 'consents are only ever added'); END""",
+    "postgresql": """CREATE OR REPLACE FUNCTION consent_is_kept() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        IF TG_OP = 'UPDATE' OR EXISTS (SELECT 1 FROM subscriber WHERE id = OLD.subscriber)
+        THEN RAISE EXCEPTION 'consents are only ever added'; END IF; RETURN OLD; END $$;
+        CREATE TRIGGER consent_kept BEFORE UPDATE OR DELETE ON consent
+        FOR EACH ROW EXECUTE FUNCTION consent_is_kept()""",
+}
+
+
+@event.listens_for(consents, "after_create")
+def _keep_consents(_table: object, connection: Connection, **_: object) -> None:
+    for statement in re.split(r";\s+(?=CREATE TRIGGER)", _KEEPING.get(connection.dialect.name, "")):
+        if statement:
+            connection.exec_driver_sql(re.sub(r"\s+", " ", statement))
+
+
+# ---------------------------------------------------------------- the ledger
+
+mailings = Table(
+    "mailing",
+    metadata,
+    Column("id", String(80), primary_key=True),
+    Column("issue", String(60), nullable=False),
+    Column("kind", String(10), nullable=False),
+    Column("plan_digest", String(64), nullable=False),
+    Column("started_at", Moment, nullable=False),
+)
+
+editions = Table(
+    "mailing_edition",
+    metadata,
+    Column("mailing", ForeignKey(mailings.c.id), primary_key=True),
+    Column("edition", String(60), primary_key=True),
+    Column("digest", String(64), nullable=False),
+)
+
+deliveries = Table(
+    "delivery",
+    metadata,
+    Column("mailing", ForeignKey(mailings.c.id), primary_key=True),
+    Column("subscriber", String(40), primary_key=True),
+    Column("number", Integer, nullable=False),
+    Column("edition", String(60), nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("provider", String(40), nullable=False),
+    Column("provider_id", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("claimed_at", Moment),
+    Column("changed_at", Moment, nullable=False),
+    UniqueConstraint("mailing", "number"),
+    Index("delivery_next", "mailing", "state", "tries", "number"),
+)
+"""`tries` counts offers in the present run, `attempts` all of them. A mailing of an issue has the issue's id, so that
+its primary key allows one delivery for each issue and subscriber, ever."""
