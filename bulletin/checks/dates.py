@@ -10,6 +10,7 @@ from bulletin.checks._months import DAYS, MONTH, MONTHS, YEAR, month_number
 from bulletin.checks._reading import Passage, clipped, item_passages, passages
 from bulletin.checks._rule import Found, Material, check
 from bulletin.model import Event, Severity
+from bulletin.render.wording import clock
 
 
 def _said(day: dt.date) -> str:
@@ -205,7 +206,7 @@ def _another_time(told: list[Passage], event: Event) -> Iterator[Found]:
         passage, match = named[0]
         yield Found(
             passage.loc,
-            f'{passage.name} says "{match.group()}", but the event starts at {event.starts:%H:%M}.',
+            f'{passage.name} says "{match.group()}", but the event starts at {clock(event.starts)}.',
             "Correct one of the two.",
         )
 
@@ -290,6 +291,8 @@ _DEADLINE = re.compile(
     rf"\s+(?:[^.\n]{{0,20}}\bon\s+)?(?:the end of\s+)?(?:(?:{'|'.join(DAYS)}),?\s+)?(?P<date>{_DATE.pattern})"
 )
 _STARTS = re.compile(
+    # What comes before the start, or after it, is another matter: "doors open at 6:15pm".
+    r"(?<!\bopen )(?<!\bopens )(?<!\barrive )(?<!\bends )(?<!\bregistration )"
     r"\b(?:from|at|starts|starting)\s+(?:(\d{1,2})(?:[:.](\d\d))?\s*([ap])\.?m\b|(midday|noon|12 noon)\b)",
     re.IGNORECASE,
 )

@@ -185,7 +185,7 @@ def _unexplained(together: list[Passage], known: set[str]) -> Iterator[Found]:
         if shouted(passage.words):
             continue  # these capitals are another matter
         unknown = []
-        for short in _ABBREVIATION.findall(_ADDRESS.sub(" ", without_markings(passage.words))):
+        for short in _ABBREVIATION.findall(_NEVER_EXPLAINED.sub(" ", without_markings(passage.words))):
             if short in seen or _ROMAN.fullmatch(short):
                 continue
             seen.add(short)
@@ -214,7 +214,11 @@ def _explains(text: str, short: str) -> bool:
 
 
 _ABBREVIATION: Final = re.compile(r"(?<![\w./@&-])([A-Z]{2,}(?:&[A-Z]+)?)(?=s?\b)(?!\.\w|@|/\w)")
-_ADDRESS: Final = re.compile(r"https?://\S+|\S+@\S+|\b\w+(?:\.\w+)+\b")
+_NEVER_EXPLAINED: Final = re.compile(
+    r"https?://\S+|\S+@\S+|\b\w+(?:\.\w+)+\b"
+    r"|[\[(]\d{4}[\])] (?:\d+ )?[A-Z]{2,6}(?: (?:Civ|Crim|Admin|Fam|Ch))? \d+"
+)
+"""Addresses, and places in law reports: [2026] EWCA Crim 512, [1994] 1 AC 212."""
 _ROMAN: Final = re.compile(r"[IVXL]+")
 _SMALL: Final = frozenset({"of", "and", "the", "for", "in", "on", "to", "with", "a", "against"})
 _KNOWN: Final = frozenset(

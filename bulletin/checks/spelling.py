@@ -166,7 +166,8 @@ _NOT_WORDS: Final = re.compile(
     r"|[^\s()<>\[\]]+@[^\s()<>\[\]]+|(?<!\w)[#@]\w+"
     r"|\b[\w-]+(?:\.[\w-]+)*\.(?:uk|org|com|net|police|io|eu|int|info|jpe?g|png|gif|svg|pdf|docx?|xlsx?|pptx?|csv)\b\S*"
     r"|&#?\w+;|\{\{.*?\}\}|\*\|.*?\|\*|\(\(.*?\)\)"  # entities and placeholders
-    r"|[^\W_]*\d[^\W_]*",  # words with digits
+    r"|[^\W_]*\d[^\W_]*"  # words with digits
+    r"|\b[^\W\d_]+(?:['’][^\W\d_]+)?(?=[*_]*\s+[*_]*\[sic\])",  # the slips of others
     re.DOTALL,
 )
 _ENDLESS: Final = re.compile(r"[^\s()\[\]<>]{400,}")
