@@ -16,6 +16,8 @@ from localweb import Site, site
 from test_config import GOOD
 
 from bulletin.cli import run
+from bulletin.preview import load
+from bulletin.publication import open_publication
 
 ISSUE = """\
 schema: 1
@@ -283,3 +285,12 @@ def test_many_findings_are_counted_by_kind_and_fit_a_narrow_terminal(file: Path)
     lines = re.sub(r"\x1b\[[0-9;]*m", "", shown.decode()).splitlines()
     assert max(map(len, lines)) <= 80
     assert " ".join(" ".join(lines).split()) == " ".join(whole.stdout.split())
+
+
+def test_the_preview_asks_nobody(file: Path, web: Site) -> None:
+    """A page that loads at every save must not call on sites; it goes by what `check` was told before."""
+    home = open_publication(file.parents[2], {})
+    for _ in range(2):
+        state = load(home, "2024-05")
+    assert state.mails
+    assert not web.requests
