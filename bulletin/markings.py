@@ -235,10 +235,20 @@ def open_but_marked(issue: Issue) -> Iterator[tuple[Item | None, str]]:
 
 
 def embargo_of(item: Item, zone: dt.tzinfo) -> dt.datetime | None:
-    """The moment an item's embargo ends, in the publication's zone; None if it names none."""
-    if item.embargo is None:
+    """The moment an item's embargo ends, in the publication's zone; None if it names none.
+
+    Of a time that a clock shows twice, or passes over, in the night it is changed, the later moment counts.
+    """
+    end = item.embargo
+    if end is None:
         return None
-    return item.embargo.astimezone(zone) if item.embargo.tzinfo else item.embargo.replace(tzinfo=zone)
+    if end.tzinfo is None:
+        both = (end.replace(tzinfo=zone), end.replace(tzinfo=zone, fold=1))
+        return min(both, key=lambda moment: moment.utcoffset() or dt.timedelta())
+    try:
+        return end.astimezone(zone)
+    except OverflowError:  # the last day of the calendar has no next one
+        return end
 
 
 def refuse_before_embargo(items: Iterable[Item], now: dt.datetime, zone: dt.tzinfo, *, what: str) -> None:

@@ -370,6 +370,29 @@ def test_the_time_of_an_embargo_is_in_the_publications_zone_s06() -> None:
     markings.refuse_before_embargo([story], late, london, what="it cannot be sent")
 
 
+@pytest.mark.parametrize(
+    ("written", "ends"),
+    [
+        ("2026-10-25T01:30", "2026-10-25T01:30+00:00"),  # half past one comes twice; the embargo ends with the second
+        ("2026-03-29T01:30", "2026-03-29T01:30+00:00"),  # it never comes
+        ("2026-10-25T01:30+01:00", "2026-10-25T00:30+00:00"),
+    ],
+)
+def test_an_embargo_in_the_night_the_clocks_change_is_never_over_early_s06(written: str, ends: str) -> None:
+    london, end = ZoneInfo("Europe/London"), dt.datetime.fromisoformat(ends)
+    story = Item(id="a", title="A", embargo=dt.datetime.fromisoformat(written))
+    with pytest.raises(BulletinError, match="under embargo until"):
+        markings.refuse_before_embargo([story], end - dt.timedelta(minutes=1), london, what="it cannot be sent")
+    markings.refuse_before_embargo([story], end, london, what="it cannot be sent")
+
+
+@pytest.mark.parametrize("written", ["9999-12-31T23:59-12:00", "0001-01-01T00:00+12:00", "9999-12-31T23:59"])
+def test_an_embargo_at_the_end_of_the_calendar_stops_no_command_s06(written: str) -> None:
+    story = Item(id="a", title="A", embargo=dt.datetime.fromisoformat(written))
+    for zone in ("Europe/London", "Pacific/Auckland", "America/New_York"):
+        assert markings.embargo_of(story, ZoneInfo(zone)) is not None
+
+
 def test_a_test_copy_that_would_leave_this_machine_waits_for_the_embargo_too_s06(home: Publication) -> None:
     write(home, f"embargo: {at(30)}")
     assert flow.send_test(home, "2024-05", "me@example.org")[0][1]
