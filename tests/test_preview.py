@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -27,8 +28,9 @@ from playwright.sync_api import Browser, Page, expect
 
 from bulletin.errors import BulletinError, FileProblems, Place, Problem
 from bulletin.model import Finding, Severity
-from bulletin.preview import PreviewMail, PreviewState, Saved, make_app, save, serve, version_of
+from bulletin.preview import PreviewMail, PreviewState, Saved, load, make_app, save, serve, version_of
 from bulletin.preview.views import all_views
+from bulletin.publication import open_publication
 
 ROOT = Path(__file__).resolve().parent.parent
 SLOW = 60_000
@@ -582,3 +584,33 @@ def test_saving_from_the_command_line_names_edition_and_files(tmp_path: Path) ->
     assert unknown.returncode == 2
     assert "forces.en-GB, everyone.en-GB" in unknown.stderr
     assert preview("--json").returncode == 2
+
+
+def test_no_word_that_only_forces_get_is_in_the_folder_for_everyone_s26(tmp_path: Path) -> None:
+    """Whatever the checks say of an item for forces, of the issue file as a whole or of two items at once."""
+    for name in ("bulletin.toml", "templates", "issues/2024-05"):
+        source, goal = ROOT / name, tmp_path / name
+        goal.parent.mkdir(parents=True, exist_ok=True)
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, goal)
+    file = tmp_path / "issues/2024-05/issue.yaml"
+    secret = """      - id: talonqx
+        title: Operation Talonqx opens at Wexbridge
+        url: http://www.example.org/talonqx?utm_source=mail
+        audience: [forces]
+        summary: Read [more](http://www.example.org/talonqx). The Talonqxs recieve YXWV at Wexbridge  station.
+"""
+    text = file.read_text("utf-8")
+    start = text.index("    items:\n") + len("    items:\n")
+    file.write_text(text[:start] + secret + text[start:], "utf-8")
+    state = load(open_publication(tmp_path, {}), "2024-05")
+    assert any(one.item == "talonqx" for one in state.findings)
+    save_apart(state, state.mails[-1], tmp_path / "saved")
+    pages = {path: path.read_bytes().lower() for path in (tmp_path / "saved").rglob("*.*") if path.is_file()}
+    assert len(pages) > 9
+    told = [
+        (path.name, word)
+        for path, data in pages.items()
+        for word in (b"talonqx", b"wexbridge", b"yxwv")
+        if word in data
+    ]
+    assert told == []
