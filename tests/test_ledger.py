@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import shutil
-import sqlite3
 import stat
 import tempfile
 from collections import Counter
@@ -16,6 +15,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from mailing import ISSUE, NOON, Newsroom, addresses, both_editions, edition, newsroom
+from sqlalchemy import create_engine
 
 from bulletin.delivery.ledger import TRIES, Claim, without_addresses
 from bulletin.errors import BulletinError
@@ -26,8 +26,8 @@ HOUR = dt.timedelta(hours=1)
 
 
 @pytest.fixture
-def room(tmp_path: Path) -> Iterator[Newsroom]:
-    with newsroom(tmp_path) as made:
+def room(tmp_path: Path, database_url: str) -> Iterator[Newsroom]:
+    with newsroom(tmp_path, url=database_url) as made:
         yield made
 
 
@@ -53,18 +53,17 @@ def test_a_claim_is_on_the_disk_before_anybody_is_called(room: Newsroom) -> None
     room.subscribe(addresses(3))
     room.ledger.start_or_resume(room.plan(), now=NOON)
     claim(room, limit=2)
-    with sqlite3.connect(room.folder / "bulletin.db") as other:
-        assert dict(other.execute("SELECT state, count(*) FROM delivery GROUP BY state")) == {
-            "claimed": 2,
-            "planned": 1,
-        }
-    other.close()
+    with create_engine(room.engine.url).connect() as other:
+        found = other.exec_driver_sql("SELECT state, count(*) FROM delivery GROUP BY state")
+        assert {state: number for state, number in found} == {"claimed": 2, "planned": 1}
+    other.engine.dispose()
 
 
-def test_z23_the_database_is_readable_by_its_owner_only(room: Newsroom) -> None:
+def test_z23_the_database_is_readable_by_its_owner_only(tmp_path: Path) -> None:
     """Z-23: mode 0600, also of the files SQLite keeps beside it."""
-    room.subscribe(addresses(1))
-    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in room.folder.glob("bulletin.db*")}
+    with newsroom(tmp_path) as room:
+        room.subscribe(addresses(1))
+        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in room.folder.glob("bulletin.db*")}
     assert modes
     assert set(modes.values()) == {0o600}
 

@@ -91,10 +91,10 @@ def test_a_fault_of_ours_is_not_blamed_on_the_database(tmp_path: Path) -> None:
         stumble()
 
 
-def test_times_keep_their_zone(tmp_path: Path) -> None:
+def test_times_keep_their_zone(tmp_path: Path, database_url: str) -> None:
     """What is written in any zone reads back as the same moment in UTC."""
     summer = dt.timezone(dt.timedelta(hours=1))
-    with newsroom(tmp_path) as room:
+    with newsroom(tmp_path, url=database_url) as room:
         room.readers.add([("a@example.org", "", "")], now=NOON.astimezone(summer), how="test")
         with room.engine.begin() as connection:
             assert connection.scalar(select(people.c.created_at)) == NOON

@@ -22,8 +22,8 @@ from bulletin.subscribers.tokens import PREFERENCES, UNSUBSCRIBE, Links, make_to
 
 
 @pytest.fixture
-def room(tmp_path: Path) -> Iterator[Newsroom]:
-    with newsroom(tmp_path) as made:
+def room(tmp_path: Path, database_url: str) -> Iterator[Newsroom]:
+    with newsroom(tmp_path, url=database_url) as made:
         yield made
 
 
