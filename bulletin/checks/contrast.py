@@ -57,9 +57,11 @@ def too_pale_when_inverted(material: Material) -> Iterator[Found]:
 
     *Instead of*: words in a strong yellow on mid-blue.
 
-    *Write*: a pair of colours further apart, in the brand settings or in the template.
+    *Write*: a pair of colours further apart, in the brand settings or in the template. Traffic light labels are left
+    alone: their colours are laid down (S-13), and their words say the same.
     """
-    yield from _pale(material, " when a mail program turns light and dark round", _turned, known=_light)
+    turned = " when a mail program turns light and dark round"
+    yield from _pale(material, turned, _turned, known=_light, laid_down="TLP:")
 
 
 @check("CON04", Severity.LOOK)
@@ -165,14 +167,24 @@ def _light(mail: Mail) -> Shown:
 
 
 def _pale(
-    material: Material, how: str, shown: Callable[[Mail], Shown], *, known: Callable[[Mail], Shown] | None = None
+    material: Material,
+    how: str,
+    shown: Callable[[Mail], Shown],
+    *,
+    known: Callable[[Mail], Shown] | None = None,
+    laid_down: str | None = None,
 ) -> Iterator[Found]:
-    """Texts that stand out too little where they are `shown` so, but for those that do where they are `known`."""
+    """Texts that stand out too little where they are `shown` so, but for those that do where they are `known`.
+
+    Texts that begin with `laid_down` have colours that nobody may choose.
+    """
     hits: dict[tuple[str, str, float], _Hit] = {}
     for mail in mails(material):
         told = known(mail) if known else {}
         for node, look, words in _texts(mail, shown(mail)):
             before = told.get(node.mem_id)
+            if laid_down and words.strip().startswith(laid_down):
+                continue
             if _stands_out(look) or (before and not before.hidden and not _stands_out(before)):
                 continue
             hits.setdefault((look.seen_ink, look.surface, _needed(look)), _Hit()).add(mail, node, words)

@@ -6,8 +6,10 @@ import re
 from collections.abc import Iterator
 
 from bulletin.checks._leftovers import leftover
+from bulletin.checks._mail import Mail, mails, told_once
 from bulletin.checks._reading import clipped, links, passages, plain_key
 from bulletin.checks._rule import Found, Material, check
+from bulletin.errors import Place
 from bulletin.model import Severity
 
 
@@ -62,6 +64,52 @@ def last_months_words(material: Material) -> Iterator[Found]:
                 f"the {name} is the same as in the issue {same[-1].id}.",
                 "Write one for this issue.",
             )
+
+
+_TEMPLATE = re.compile(
+    r"\{\{.{0,60}|\{%.{0,60}|\{#.{0,60}|\*\|[A-Z0-9_:.]+\|\*|%recipient\.[\w.]*%?|%%\w+%%|\$\{\w+\}|#\{\w+\}|<%.{0,60}"
+    r"|\[\[\w+\]\]|\(\(\w+\)\)"
+)
+_NO_VALUE = re.compile(r"\s*(?:None|undefined|null|nan|NaN|\[object Object\])\s*\Z")
+
+
+@check("PLC04", Severity.MUST_FIX)
+@told_once
+def template_in_mail(material: Material) -> Iterator[Found]:
+    """The finished mail holds a piece of a template that nothing was put in place of.
+
+    *Why*: a template copied from another mailing tool asks for values in that tool's way. This one does not know it,
+    and every reader gets the question in place of the answer.
+
+    *Instead of*: `Dear *|FNAME|*` in a template.
+
+    *Write*: the words themselves, or a value that templates know, such as `{{ edition.title }}`. The head of
+    mail/issue.mjml names them.
+    """
+    for mail in mails(material):
+        for part, text in _pieces(mail):
+            found = _TEMPLATE.search(text) or _NO_VALUE.match(text)
+            # What an editor typed is told by PLC01, at its place.
+            if found and found.group().strip() not in material.file.text:
+                left = clipped(found.group())
+                yield Found(
+                    (),
+                    f'{part} still holds "{left}".',
+                    "Mend the template that writes it.",
+                    place=Place("templates/mail"),
+                )
+
+
+def _pieces(mail: Mail) -> Iterator[tuple[str, str]]:
+    """Every text of a mail as readers see it, hear it or follow it, with the part it stands in."""
+    for node in mail.page.tree.root.traverse(include_text=True) if mail.page.tree.root else ():
+        if node.tag == "-text" and node.parent and node.parent.tag not in {"style", "script"}:
+            yield "the HTML", node.text_content or ""
+        for name, value in node.attributes.items() if node.tag not in {"-text", "-comment"} else ():
+            if name in {"href", "src", "alt", "title", "aria-label"} and value:
+                yield "the HTML", value
+    for line in mail.text.splitlines():
+        yield "the plain text", line
 
 
 _CODE = re.compile(
