@@ -55,6 +55,10 @@ class Sender:
     """Mail address of a mailbox that somebody reads."""
     list_id: str | None = None
     """Name of the mailing list for mail programs, at a domain you control: bulletin.example.org. Never change it."""
+    dkim_selectors: tuple[str, ...] = ()
+    """Names of the keys that your mail server or service signs with, for bulletin doctor to look at: [s1, s2]"""
+    dkim_domain: str | None = None
+    """Domain of these keys, if it is neither the sender's nor the one set up at the mail service."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -421,6 +425,7 @@ def _beyond_schema(config: Config) -> Iterator[Complaint]:
             f'"{config.sender.list_id}" is not a name with dots.',
             "Write bulletin.example.org.",
         )
+    yield from _signing(config.sender)
     yield from _addresses(config)
     if not _LANGUAGE.match(config.language):
         yield ("language",), f'"{config.language}" is not a language tag.', "For British English write en-GB."
@@ -443,6 +448,17 @@ def _beyond_schema(config: Config) -> Iterator[Complaint]:
     for name in ("unconfirmed_days", "send_logs_months"):
         if not 1 <= getattr(config.retention, name) <= 1200:
             yield ("retention", name), "this is not a time that can be kept.", "Write a number from 1 to 1200."
+
+
+def _signing(sender: Sender) -> Iterator[Complaint]:
+    """Names that the doctor asks the DNS for."""
+    for number, selector in enumerate(sender.dkim_selectors):
+        if not re.fullmatch(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*", selector):
+            hint = "Write what stands after s= in the DKIM-Signature of a message."
+            yield ("sender", "dkim_selectors", number), f'"{selector}" cannot be the name of a key.', hint
+    domain = sender.dkim_domain
+    if domain is not None and not re.fullmatch(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9-]{1,63})+", domain):
+        yield ("sender", "dkim_domain"), f'"{domain}" is not a domain.', "Write mail.example.org."
 
 
 def _brand_colours(brand: Brand) -> Iterator[Complaint]:

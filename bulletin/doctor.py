@@ -1,6 +1,7 @@
 """What is set up and what is not, before anything is sent: one line for each thing, with what to do about it.
 
-Everything is read from this machine. No server is asked and nothing is changed, and no secret is ever repeated.
+What stands on this machine is read here; `outside` asks about the rest. Nothing is changed, and no secret is ever
+repeated.
 """
 
 from __future__ import annotations
@@ -14,16 +15,22 @@ import sqlite3
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
-from enum import Enum
+from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from bulletin.domains._line import Line, State
 from bulletin.errors import BulletinError
+from bulletin.model import EVERYONE
 from bulletin.providers._provider import Surroundings
 from bulletin.providers._provider import load as load_provider
 from bulletin.publication import DATABASE_VARIABLE, SECRET_VARIABLE, Publication
+
+if TYPE_CHECKING:
+    from bulletin.outside import Outside
+
+__all__ = ["LIBRARIES", "Line", "State", "examine"]
 
 OLDEST_PYTHON: Final = (3, 11)
 LIBRARIES: Final = (
@@ -40,34 +47,27 @@ LIBRARIES: Final = (
         "markdown_it",
     ),
     *("linkify_it", "nh3", "selectolax", "tinycss2", "dateutil", "PIL", "icalendar", "feedgenerator"),
-    *("sqlalchemy", "alembic", "filelock", "hunspell", "readability"),
+    *("sqlalchemy", "alembic", "filelock", "dns", "dkim", "hunspell", "readability"),
     *("protego", "pebble", "starlette", "uvicorn", "rich", "platformdirs", "cssutils", "urllib3", "idna"),
 )
 """What `pyproject.toml` asks for, by the names they are imported under."""
 
 
-class State(Enum):
-    """How a thing stands."""
+def examine(home: Publication, outside: Outside | None = None) -> tuple[Line, ...]:
+    """Everything about a publication and this machine that sending an issue will need, in the order to mend it.
 
-    PASS = "pass"  # noqa: S105 - not a password
-    LOOK = "look"
-    FAIL = "fail"
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One thing that was looked at, how it stands, and what to do if it does not stand well."""
-
-    state: State
-    what: str
-    hint: str = ""
-
-
-def examine(home: Publication) -> tuple[Line, ...]:
-    """Everything about a publication and this machine that sending an issue will need, in the order to mend it."""
+    Without `outside` nobody is asked. What fails out there is only worth a look while mail goes to files.
+    """
     settings = Line(State.PASS, f"Settings: {home.settings_file} is complete and can be read.")
-    parts = (_people, _pages, _provider, _templates, _issues, _kept_state)
-    return (*_machine(), settings, *(line for part in parts for line in _as_far_as_it_goes(part, home)))
+    parts = (_people, _pages, _provider, _templates, _issues, _kept_state, _mail)
+    asked: tuple[Line, ...] = ()
+    if outside is not None:
+        from bulletin.outside import examine as ask
+
+        worst = _unfinished(home)
+        found = ask(home, outside, is_example=_is_example)
+        asked = tuple(replace(line, state=worst) if line.state is State.FAIL else line for line in found)
+    return (*_machine(), settings, *(line for part in parts for line in _as_far_as_it_goes(part, home)), *asked)
 
 
 def _as_far_as_it_goes(part: Callable[[Publication], Iterator[Line]], home: Publication) -> Iterator[Line]:
@@ -195,6 +195,48 @@ def _provider(home: Publication) -> Iterator[Line]:
             )
     except BulletinError as error:
         yield Line(State.FAIL, f"Provider {name}: {error.message}", error.hint)
+
+
+def _mail(home: Publication) -> Iterator[Line]:
+    """A specimen of our mail, as a receiver sees it (B-02)."""
+    from bulletin.domains import message
+
+    try:
+        specimen = _specimen(home)
+    except BulletinError as error:
+        yield Line(State.FAIL, f"Form of the mail: {error.message}", error.hint, "B-02 RFC 5322 format")
+        return
+    for line in (message.form(specimen), message.one_click(specimen)):
+        yield replace(line, state=_unfinished(home)) if line.state is State.FAIL else line
+
+
+def _specimen(home: Publication) -> bytes:
+    """A message with the publication's own headers and next to no words. Raises `BulletinError`."""
+    from bulletin.model import PERSONAL_FIELDS, Letter, RenderedEdition
+    from bulletin.render.message import Envelope, MessageTemplate, make_message_id
+
+    config = home.config
+    markers = {name: f"specimen{number}" for number, name in enumerate(PERSONAL_FIELDS)}
+    link = f"{config.service_url}unsubscribe/{'x' * 60}"
+    rendered = RenderedEdition(
+        issue="specimen",
+        audience=EVERYONE,
+        language=config.language,
+        subject=config.name,
+        html=f'<p><a href="{markers["unsubscribe_url"]}">Unsubscribe</a></p>',
+        text=markers["unsubscribe_url"],
+        markers=markers,
+        digest="0" * 64,
+    )
+    personal = {"unsubscribe_url": link, "preferences_url": link, "address": config.sender.address}
+    letter = Letter(
+        key="specimen",
+        number=1,
+        address=config.sender.address,
+        personal=personal,
+        message_id=make_message_id("specimen", config.sender.address),
+    )
+    return MessageTemplate(rendered, Envelope.of(config)).fill(letter, date=dt.datetime.now(dt.UTC))
 
 
 # ---------------------------------------------------------------- files

@@ -18,9 +18,9 @@ LAYERS = {
     "story": {"flow"},
     "stages": {
         *("starting", "collecting", "linkcheck", "sources", "selection", "editions", "checks", "clients", "render"),
-        *("gate", "archive", "subscribers", "delivery", "providers", "manual", "doctor"),
+        *("gate", "archive", "subscribers", "delivery", "providers", "manual", "doctor", "domains", "outside"),
     },
-    "edge": {"publication", "stores", "tables", "migrations", "http", "guard", "pictures", "registry", "sampleweb"},
+    "edge": {"publication", "stores", "tables", "migrations", "http", "guard", "pictures", "registry", "sampleweb", "asking"},
     "doors": {"config", "issuefile", "door", "fitting", "markings"},
     "nouns": {"model", "errors", "colours", "addresses", ""},
 }
@@ -35,12 +35,13 @@ PURE = (
     "bulletin.clients",
     "bulletin.gate",
     "bulletin.delivery.plan",
+    "bulletin.domains",
 )
-OUTSIDE_WORLD = {"requests", "urllib3", "sqlalchemy", "sqlite3", "socket", "smtplib", "http.client", "urllib.request"}
+OUTSIDE_WORLD = {"requests", "urllib3", "sqlalchemy", "sqlite3", "socket", "smtplib", "http.client", "urllib.request", "dns"}
 HEAVY = {
     *("pydantic", "ruamel", "mjml", "premailer", "feedparser", "requests", "sqlalchemy", "PIL", "starlette", "uvicorn"),
     *("rich", "jinja2", "lxml", "icalendar", "selectolax", "nh3", "markdown_it", "dateutil", "feedgenerator"),
-    *("tinycss2", "hunspell", "readability", "alembic"),
+    *("tinycss2", "hunspell", "readability", "dns", "dkim", "alembic"),
 }
 
 

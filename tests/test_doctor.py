@@ -211,6 +211,8 @@ def test_every_library_that_the_package_asks_for_is_looked_at() -> None:
         "dateutil": "python-dateutil",
         "markdown_it": "markdown-it-py",
         "hunspell": "chunspell",
+        "dns": "dnspython",
+        "dkim": "dkimpy",
         "_ruamel_yaml": "ruamel.yaml.clib",
     }
     looked_at = {import_names.get(name.lower(), name.lower().replace("_", "-")) for name in LIBRARIES}

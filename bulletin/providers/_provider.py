@@ -61,6 +61,32 @@ class Provider(Protocol):
         """A session, closed at the end. Raises `BulletinError` if settings or secrets are missing or wrong."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """The names that mail goes out under, as far as a provider knows them: what `bulletin doctor` asks the DNS about.
+
+    A provider module may have `way(config) -> Way`; one without it leaves everything to the sender's own domain.
+    """
+
+    bounces: str = ""
+    """Domain of the envelope, if it is not the sender's."""
+    signing: str = ""
+    """Domain whose DKIM key signs, if it is not the sender's."""
+    spf_include: str = ""
+    """What the service wants included in the SPF record of that domain."""
+    host: str = ""
+    """The mail server that takes the mail, where there is one."""
+    service: str = ""
+    """Name of the mail service, where its own machines send."""
+
+
+def way_of(provider: Provider, config: Config) -> Way:
+    """The way of a provider. Raises `BulletinError` if its settings cannot be read."""
+    way = getattr(provider, "way", None)
+    found = way(config) if callable(way) else None
+    return found if isinstance(found, Way) else Way()
+
+
 class ProviderError(BulletinError):
     """The provider takes no letter for now. `outcomes` are those of the letters before; the rest never left."""
 

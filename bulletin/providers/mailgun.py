@@ -16,12 +16,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
-from bulletin.config import provider_settings
+from bulletin.config import Config, provider_settings
 from bulletin.errors import BulletinError
 from bulletin.model import PERSONAL_FIELDS, STRICT, Letter, Outcome, OutcomeKind
 from bulletin.providers import _http
 from bulletin.providers._http import HttpRequest, HttpResponse, NoAnswer, NotSent
-from bulletin.providers._provider import Capabilities, ProviderError, Surroundings
+from bulletin.providers._provider import Capabilities, ProviderError, Surroundings, Way
 from bulletin.render.message import MessageTemplate, checked, from_header, list_headers
 
 CAPABILITIES = Capabilities(batch=1000, key_window=None, really_sends=True)
@@ -53,6 +53,12 @@ class Settings:
     """Seconds to wait for Mailgun's answer."""
     endpoint: str | None = None
     """Another web address in place of Mailgun's own, to try things out on this machine."""
+
+
+def way(config: Config) -> Way:
+    """Mailgun bounces to and signs with its own name for the domain. Raises `BulletinError` if settings are missing."""
+    domain = provider_settings(config, "mailgun", Settings).domain
+    return Way(bounces=domain, signing=domain, spf_include="mailgun.org", service="Mailgun")
 
 
 @contextmanager

@@ -12,20 +12,21 @@ import smtplib
 import ssl
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from bulletin.config import provider_settings
+from bulletin.config import Config, provider_settings
 from bulletin.errors import BulletinError
 from bulletin.model import STRICT, Letter, Outcome, OutcomeKind
-from bulletin.providers._provider import Capabilities, ProviderError, Surroundings, refused_unsent
+from bulletin.providers._provider import Capabilities, ProviderError, Surroundings, Way, refused_unsent
 from bulletin.render.message import MessageTemplate
 
 CAPABILITIES = Capabilities(batch=1, key_window=None, really_sends=True)
 """One letter in doubt at most when a process dies: claims and answers cost less than the server's reply."""
 
 PASSWORD_VARIABLE = "BULLETIN_SMTP_PASSWORD"  # noqa: S105 - the name of a variable
+CHECK_S = 5.0
 LETTERS_PER_CONNECTION = 100
 SENDER_FAULTS_IN_A_ROW = 5
 """Answers 5.7.x one after the other that stop the run: the fault is ours, not the readers' (B-08)."""
@@ -63,6 +64,27 @@ class _Account:
     context: ssl.SSLContext | None = field(repr=False)
     timeout: float
     sender: str
+
+
+def way(config: Config) -> Way:
+    """The mail server of the settings. Raises `BulletinError` if they are missing."""
+    return Way(host=provider_settings(config, "smtp", Settings).host)
+
+
+def check(surroundings: Surroundings) -> str:
+    """Connect, protect, log in, and hang up: nothing is sent. The version of TLS, or nothing for clear text.
+
+    Waits `CHECK_S` seconds at most for each answer. Raises `BulletinError` saying what is wrong.
+    """
+    account = _account(surroundings)
+    connection = _connect(replace(account, timeout=min(account.timeout, CHECK_S)))
+    try:
+        line = connection.sock
+        return line.version() or "" if isinstance(line, ssl.SSLSocket) else ""
+    finally:
+        with suppress(smtplib.SMTPException, OSError):
+            connection.quit()
+        connection.close()
 
 
 @contextmanager
