@@ -100,6 +100,10 @@ COMES_BACK_BY_OWN_CONSENT: Final = frozenset({LEFT, BOUNCED, COMPLAINED, ERASED}
 """States that no file, publisher or program ends."""
 
 
+TAKES_BACK: Final = frozenset({Cause.UNSUBSCRIBE, Cause.COMPLAINT, Cause.ERASE})
+"""Causes after which a confirmation that is still on its way counts no more, whatever the state."""
+
+
 def move(cause: Cause, before: SubscriberState | None) -> Move | None:
     """What a cause does to somebody in a state; None if it changes nothing."""
     return MOVES.get((cause, before))

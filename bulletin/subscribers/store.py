@@ -20,7 +20,7 @@ from sqlalchemy.exc import IntegrityError
 from bulletin.errors import BulletinError
 from bulletin.model import Subscriber, SubscriberState
 from bulletin.subscribers.audience import domain_of
-from bulletin.subscribers.consent import Cause, Move, Suppression, move
+from bulletin.subscribers.consent import TAKES_BACK, Cause, Move, Suppression, move
 from bulletin.subscribers.tokens import AddressHashes, hash_of_token, new_token
 from bulletin.tables import confirmations, consents, deliveries, memberships, people, suppressions
 
@@ -327,6 +327,8 @@ class Subscribers:
         """Make the move that the table has for this cause, if it has one; whether it did."""
         row = _row_of(connection, email=email)
         change = move(cause, self._state(connection, email, row))
+        if row is not None and (change is not None or cause in TAKES_BACK):
+            _end_links(connection, row.id, now)
         if change is None:
             return False
         self._suppress(connection, email, change, now)
@@ -339,11 +341,6 @@ class Subscribers:
         values = {"state": change.after.value, "changed_at": now}
         connection.execute(update(people).where(people.c.id == row.id).values(**values))
         connection.execute(insert(consents), [_consent(row.id, change.record, now, evidence)])
-        # Links that are still on their way were asked for before this: none of them is a fresh consent any more.
-        links = update(confirmations).where(
-            confirmations.c.subscriber == row.id, confirmations.c.used_at.is_(None), confirmations.c.purpose == CONFIRM
-        )
-        connection.execute(links.values(used_at=now))
         return True
 
     def _suppress(self, connection: Connection, email: str, change: Move, now: dt.datetime) -> None:
@@ -403,6 +400,13 @@ def _row_of(connection: Connection, *, email: str = "", subscriber: str = "") ->
     """A reader's row, kept from other writers until the transaction ends."""
     where = people.c.id == subscriber if subscriber else people.c.email == email
     return connection.execute(select(people).where(where).with_for_update()).one_or_none()
+
+
+def _end_links(connection: Connection, subscriber: str, now: dt.datetime) -> None:
+    """Links that are still on their way were asked for before this: none of them is a fresh consent any more."""
+    c = confirmations.c
+    links = update(confirmations).where(c.subscriber == subscriber, c.used_at.is_(None), c.purpose == CONFIRM)
+    connection.execute(links.values(used_at=now))
 
 
 def _new_person(email: str, state: SubscriberState, now: dt.datetime, *, name: str, language: str) -> dict[str, Any]:
