@@ -365,6 +365,13 @@ BAD = [
         "The headline, in sentence case, the main words first.",
     ),
     (
+        "a quotation mark inside a web address",
+        WHOLE + "        url: https://www.example.org/a<b\n",
+        10,
+        "a web address cannot hold <.",
+        "Open the page and copy its address again, or write %3C.",
+    ),
+    (
         "a headline without words",
         WHOLE.replace("First story", '" "'),
         9,

@@ -88,6 +88,11 @@ def test_pictures_become_their_words() -> None:
     assert to_text('![A "dog"](https://spy.example/x.png)') == 'A "dog"'
 
 
+def test_a_link_to_nowhere_is_its_words() -> None:
+    assert to_html("See [words]() now.") == "<p>See words now.</p>"
+    assert to_text("See [words]() now.") == "See words now."
+
+
 @given(st.text(alphabet=st.sampled_from("ab *_`#>-+1.[](){}<>!&\\\n\t\"':/ŵ"), max_size=120))
 def test_h24_whatever_the_markdown_html_and_text_hold_the_same_words_and_links(markdown: str) -> None:
     page = lxml_html.fragment_fromstring(to_html(markdown), create_parent="div")

@@ -453,6 +453,23 @@ def _answered(material: Material, state: LinkState) -> Iterator[tuple[Link, Link
             yield link, fact
 
 
+@check("LNK15", Severity.MUST_FIX)
+def no_address(material: Material) -> Iterator[Found]:
+    """A link in a text has no address behind its words.
+
+    *Why*: the words were to lead somewhere, and nobody said where to. Readers get the words alone.
+
+    *Instead of*: `Read [the guidance]() by Friday.`
+
+    *Write*: `Read [the guidance](https://www.example.org/guidance) by Friday.`
+    """
+    for link in links(material):
+        if not link.url.strip():
+            yield Found(
+                link.loc, f'the link "{clipped(link.words)}" has no address.', "Put it between the round brackets."
+            )
+
+
 @check("LNK14", Severity.MUST_FIX)
 def secret(material: Material) -> Iterator[Found]:
     """A link holds somebody's user name, password or session.

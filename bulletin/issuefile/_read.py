@@ -155,6 +155,9 @@ def _web(loc: Loc, value: str | None) -> Iterator[Complaint]:
         yield loc, f'"{value}" is not a web address.', "It should start with https://."
     elif value and re.search(r"\s", value):
         yield loc, "there is a space inside this web address.", "Remove it, or write %20."
+    elif value and (sign := re.search(r"[<>\"]", value)):
+        coded = f"%{ord(sign[0]):02X}"
+        yield loc, f"a web address cannot hold {sign[0]}.", f"Open the page and copy its address again, or write {coded}."
     elif value and not _can_be_read(value):
         yield loc, f'"{value}" is not a whole web address.', "Open the page and copy its address again."
 

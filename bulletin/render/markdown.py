@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
+    from markdown_it.rules_core import StateCore
     from markdown_it.token import Token
     from markupsafe import Markup
 
@@ -108,6 +109,7 @@ def _parser() -> MarkdownIt:
     # Only addresses written in full become links: "e.g.This" and "file.py" are words.
     parser.linkify.set({"fuzzy_link": False, "fuzzy_email": False})  # type: ignore[union-attr]
     parser.validateLink = _may_link  # type: ignore[method-assign]
+    parser.core.ruler.push("no_empty_links", _without_empty_links)
     parser.add_render_rule("heading_open", lambda *_: "<p><strong>")
     parser.add_render_rule("heading_close", lambda *_: "</strong></p>\n")
     parser.add_render_rule("image", _image_words)
@@ -119,6 +121,21 @@ def _parser() -> MarkdownIt:
 def _may_link(url: str) -> bool:
     scheme, colon, _ = url.strip().partition(":")
     return bool(colon) and scheme.lower() in _SCHEMES
+
+
+def _without_empty_links(state: StateCore) -> None:
+    """A link to nowhere, `[words]()`, is its words; the check LNK15 tells of it."""
+    for block in state.tokens:
+        kept, dropped = [], 0
+        for token in block.children or []:
+            if token.type == "link_open" and not token.attrs.get("href"):
+                dropped += 1
+            elif token.type == "link_close" and dropped:
+                dropped -= 1  # links cannot stand inside one another
+            else:
+                kept.append(token)
+        if block.children:
+            block.children = kept
 
 
 def _image_words(_renderer: object, tokens: Sequence[Token], index: int, *_: object) -> str:
