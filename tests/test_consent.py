@@ -7,17 +7,19 @@ import io
 import json
 import re
 import shutil
+import sqlite3
 import stat
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 from mailing import ISSUE, NOON, SECRET, Newsroom, newsroom
-from sqlalchemy import select
+from sqlalchemy import Engine, event, select
 from sqlalchemy.exc import DatabaseError
 
 from bulletin import flow
@@ -226,7 +228,7 @@ def test_p10_the_database_itself_keeps_the_consent_history(room: Newsroom, state
 class ConsentMachine(RuleBasedStateMachine):
     """Random moves beside a plain account of who must not be written to before a fresh consent of their own."""
 
-    emails = st.sampled_from([f"reader{number}@example.org" for number in range(3)])
+    emails = st.sampled_from([f"reader{number}@example.org" for number in range(2)])
 
     def __init__(self, make_url: Callable[[], str] | None = None) -> None:
         super().__init__()
@@ -256,11 +258,10 @@ class ConsentMachine(RuleBasedStateMachine):
             self.links.append((token, email, self.now + 7 * DAY))
             self.fresh.add(token)
 
-    @rule(pick=st.integers(0, 30))
+    @precondition(lambda self: self.links)
+    @rule(pick=st.integers(0, 5))
     def use_a_link(self, pick: int) -> None:
-        if not self.links:
-            return
-        token, email, until = self.links[pick % len(self.links)]
+        token, email, until = self.links[-1 - pick % len(self.links)]  # mostly one of the last
         answer = self.room.readers.confirm(token, now=self.now, evidence=LINK)
         if token in self.fresh and self.now < until:
             self.barred.discard(email)
@@ -318,7 +319,7 @@ class ConsentMachine(RuleBasedStateMachine):
 
 
 TestConsentLives = ConsentMachine.TestCase
-TestConsentLives.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+TestConsentLives.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
 
 
 def test_the_same_lives_on_postgresql(postgresql: Callable[[], str]) -> None:
@@ -350,6 +351,20 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     return made
 
 
+@contextmanager
+def forgetful_sqlite() -> Iterator[None]:
+    """SQLite as it is built on most machines: it leaves deleted bytes where they were."""
+
+    def forget(connection: sqlite3.Connection, _record: object) -> None:
+        connection.execute("PRAGMA secure_delete=OFF")
+
+    event.listen(Engine, "connect", forget)
+    try:
+        yield
+    finally:
+        event.remove(Engine, "connect", forget)
+
+
 def files_with(folder: Path, text: str) -> list[str]:
     return [str(path) for path in sorted(folder.rglob("*")) if path.is_file() and text.encode() in path.read_bytes()]
 
@@ -359,7 +374,10 @@ def test_p22_an_erased_address_is_in_no_byte_of_what_we_keep(
 ) -> None:
     """P-22, P-23: gone from database, mails, copies and receipt; refused by an import; back by their own sign-up."""
     assert len(files_with(home.state_dir, MARKED)) >= 3
-    assert run(["subscribers", "erase", MARKED.upper(), "--yes"]) == 0
+    with forgetful_sqlite(), newsroom(home.state_dir) as web:  # as when the public pages are being served
+        assert web.readers.find(MARKED)
+        assert run(["subscribers", "erase", MARKED.upper(), "--yes"]) == 0
+        assert files_with(home.root, "marked.person") == []
     said = "".join(capsys.readouterr())
     assert files_with(home.root, "marked.person") == []
     receipt = json.loads(next((home.state_dir / "receipts").glob("*.json")).read_text("utf-8"))
