@@ -75,10 +75,17 @@ def examine(home: Publication, outside: Outside, *, is_example: Callable[[str], 
         yield Line(State.LOOK, f"Domain: {setup.author} is an example, so nobody was asked about it.", hint)
         return
     try:
-        outside.look(setup.author, "TXT")
+        known = outside.look(setup.author.rpartition(".")[2], "SOA").exists
     except NotAskedError as error:
         hint = "Are you online? To leave such questions out, use --offline; to ask another server, --resolver."
         yield Line(State.LOOK, f"Domain: the DNS could not be asked about {setup.author}: {error}.", hint)
+        return
+    if not known:
+        # Closed networks have servers that know nothing of the world: all names would seem to be missing.
+        hint = "Ask another server with --resolver, or leave such questions out with --offline."
+        yield Line(
+            State.LOOK, "Domain: the DNS could not be asked: this machine's server knows only its own network.", hint
+        )
         return
     yield from whole.lines(setup, outside.look, outside.fetch)
     yield _mail_server(home, way)

@@ -20,7 +20,18 @@ LAYERS = {
         *("starting", "collecting", "linkcheck", "sources", "selection", "editions", "checks", "clients", "render"),
         *("gate", "archive", "subscribers", "delivery", "providers", "manual", "doctor", "domains", "outside"),
     },
-    "edge": {"publication", "stores", "tables", "migrations", "http", "guard", "pictures", "registry", "sampleweb", "asking"},
+    "edge": {
+        "publication",
+        "stores",
+        "tables",
+        "migrations",
+        "http",
+        "guard",
+        "pictures",
+        "registry",
+        "sampleweb",
+        "asking",
+    },
     "doors": {"config", "issuefile", "door", "fitting", "markings"},
     "nouns": {"model", "errors", "colours", "addresses", ""},
 }
@@ -37,7 +48,17 @@ PURE = (
     "bulletin.delivery.plan",
     "bulletin.domains",
 )
-OUTSIDE_WORLD = {"requests", "urllib3", "sqlalchemy", "sqlite3", "socket", "smtplib", "http.client", "urllib.request", "dns"}
+OUTSIDE_WORLD = {
+    "requests",
+    "urllib3",
+    "sqlalchemy",
+    "sqlite3",
+    "socket",
+    "smtplib",
+    "http.client",
+    "urllib.request",
+    "dns",
+}
 HEAVY = {
     *("pydantic", "ruamel", "mjml", "premailer", "feedparser", "requests", "sqlalchemy", "PIL", "starlette", "uvicorn"),
     *("rich", "jinja2", "lxml", "icalendar", "selectolax", "nh3", "markdown_it", "dateutil", "feedgenerator"),

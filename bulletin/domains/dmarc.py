@@ -216,11 +216,11 @@ def aligned(author: Walk, other: Walk, *, strict: bool) -> bool:
     return author.start == other.start or (not strict and author.organisation == other.organisation)
 
 
-def alignment(author: Walk, signing: Walk | None, bouncing: Walk) -> Line:
-    """Whether what passes DKIM or SPF counts for the sender's domain. `signing` is None if no key can be checked."""
+def alignment(author: Walk, signing: Walk | None, bouncing: Walk | None) -> Line:
+    """Whether what passes DKIM or SPF counts for the sender's domain (K-05). None stands for one that does not pass."""
     policy = author.policy
     by_key = signing is not None and aligned(author, signing, strict=bool(policy and policy.strict("adkim")))
-    by_server = aligned(author, bouncing, strict=bool(policy and policy.strict("aspf")))
+    by_server = bouncing is not None and aligned(author, bouncing, strict=bool(policy and policy.strict("aspf")))
     rule = "B-02 From alignment"
     ways = [name for name, good in (("DKIM", by_key), ("SPF", by_server)) if good]
     if ways:
@@ -229,8 +229,10 @@ def alignment(author: Walk, signing: Walk | None, bouncing: Walk) -> Line:
             f"Alignment: the sender's domain {author.start} is vouched for by {' and '.join(ways)}.",
             rule=rule,
         )
-    others = sorted({bouncing.start} | ({signing.start} if signing else set()))
-    hint = f"Sign with a key of {author.organisation}, or send from an address at {others[0]}."
-    return Line(
-        State.FAIL, f"Alignment: nothing vouches for {author.start}, only for {' and '.join(others)}.", hint, rule
-    )
+    others = sorted({walked.start for walked in (signing, bouncing) if walked})
+    if not others:
+        hint = "Mend SPF or DKIM first: until one of them passes, nothing can count for the sender."
+        return Line(State.FAIL, f"Alignment: neither SPF nor DKIM passes for {author.start}.", hint, rule)
+    hint = f"Have the mail signed with a key of {author.organisation}, or send from an address at {others[0]}."
+    what = f"Alignment: nothing vouches for {author.start}, only for {' and '.join(others)}."
+    return Line(State.FAIL, what, hint, rule)

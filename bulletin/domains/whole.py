@@ -66,15 +66,26 @@ def _bounces(domain: str, look: Look) -> list[Line]:
 
 
 def _alignment(setup: Setup, look: Look) -> Line:
-    usable = any(line.rule and line.state is State.PASS for line in dkim.lines(setup.signing, setup.selectors, look))
-    author, bounces = dmarc.walk(setup.author, look), dmarc.walk(setup.bounces, look)
-    return dmarc.alignment(author, dmarc.walk(setup.signing, look) if usable else None, bounces)
+    signs = _passes(dkim.lines(setup.signing, setup.selectors, look))
+    allows = _passes(spf.lines(setup.bounces, look, include=setup.spf_include))
+    return dmarc.alignment(
+        dmarc.walk(setup.author, look),
+        dmarc.walk(setup.signing, look) if signs else None,
+        dmarc.walk(setup.bounces, look) if allows else None,
+    )
+
+
+def _passes(found: Iterable[Line]) -> bool:
+    return any(line.rule and line.state is State.PASS for line in found)
 
 
 def _reverse(setup: Setup, look: Look) -> Line:
+    rule = "B-02 PTR"
+    if setup.service:
+        return Line(State.PASS, f"PTR: {setup.service} sees to it, as its own machines send.", rule=rule)
     if not setup.sending_host:
-        whose = setup.service or "the mail service"
-        return Line(State.PASS, f"PTR: {whose} sees to it, as its own machines send.", rule="B-02 PTR")
+        hint = 'Name the provider that will send in [sending], "provider".'
+        return Line(State.LOOK, "PTR: nothing is sent yet, so there is no mail server to look at.", hint, rule)
     return hosts.reverse_names(setup.sending_host, dmarc.walk(setup.author, look).organisation, look)
 
 
