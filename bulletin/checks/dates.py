@@ -275,11 +275,11 @@ def no_year(material: Material) -> Iterator[Found]:
         for passage in item_passages(at, item):
             match = _WEEKDAY_DATE.search(passage.words)
             if match and not match[4] and not _deadlines(passage, material.issue.date):
-                year = next(iter(_meant(int(match[2]), month_number(match[3]), None, material.issue.date)), None)
+                meant = next(iter(_meant(int(match[2]), month_number(match[3]), None, material.issue.date)), None)
                 yield Found(
                     passage.loc,
                     f'{passage.name} says "{match.group()}" without a year.',
-                    f"Add the year: {match.group()} {year.year}." if year else "Add the year.",
+                    f"Write {match[1]} {_said(meant)}." if meant else "Add the year.",
                 )
 
 

@@ -66,7 +66,7 @@ def check(
         output.show_json({"issue": name, "problems": [], "findings": found, "links": links, "mail_programs": programs})
     else:
         show_findings(result.findings)
-        _sum_up(name, result)
+        _sum_up(name, result, mended=fix)
     ctx.exit(1 if result.must_fix else 0)
 
 
@@ -155,14 +155,14 @@ def _within_the_window(line: str, indent: int = 4) -> str:
     return "\n".join(broken)
 
 
-def _sum_up(issue: str, result: Checked) -> None:
+def _sum_up(issue: str, result: Checked, *, mended: bool) -> None:
     findings = result.findings
     must = len(result.must_fix)
     if findings:
         look = len(findings) - must
         output.say(f"\n{must} to fix, {look} to look at. What one means: bulletin help {findings[0].code}")
         safe = sum(bool(finding.mends) for finding in findings)
-        if safe:
+        if safe and not mended:  # what --fix leaves, it has named already
             output.say(f"{safe} of them can be mended for you: bulletin check {issue} --fix")
     else:
         output.done(f"Nothing found in {issue}.")

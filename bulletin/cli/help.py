@@ -38,8 +38,9 @@ def help(topic: str | None) -> None:
             first, _, rest = entry.partition("\n")
             _show(f"# {check.code}: {first}\n\n**{check.severity.value.capitalize()}**\n{rest}")
             return
-    near = difflib.get_close_matches(name, [*pages, *(check.code.lower() for check in all_checks())], n=1)
-    hint = f'Did you mean "{near[0]}"?' if near else "See all topics with: bulletin help"
+    known = {page: page for page in pages} | {check.code.lower(): check.code for check in all_checks()}
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f'Did you mean "{known[near[0]]}"?' if near else "See all topics with: bulletin help"
     raise BulletinError(f'the manual has no page "{topic}".', hint=hint)
 
 
