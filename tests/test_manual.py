@@ -27,7 +27,7 @@ PAGES = {
 }
 TOPICS = {
     *("start", "issue-file", "collecting", "choosing", "checking", "previewing", "sending", "archive"),
-    *("subscribers", "settings", "words"),
+    *("domain", "subscribers", "settings", "words"),
 }
 TABLES: dict[tuple[str, str], type[Any]] = {
     ("issue-file", "The issue"): model.Issue,
