@@ -13,7 +13,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url
+from sqlalchemy import URL, Connection, Engine, ExceptionContext, create_engine, event, inspect, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, NoSuchModuleError, OperationalError
 
 from bulletin.errors import BulletinError, StoppedPartWay
@@ -52,6 +52,8 @@ def open_database(url: str) -> Engine:
             _make_private(parsed.database)
             event.listen(engine, "connect", _set_up_sqlite)
             event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+        if engine.dialect.name == "postgresql":
+            event.listen(engine, "handle_error", _say_no_values)
         if _version(engine) != VERSIONS[-1]:
             _bring_up_to_date(engine)
     except (DBAPIError, sqlite3.Error, OSError) as error:
@@ -86,31 +88,37 @@ def forget_deleted(engine: Engine) -> None:
 
     Raises `StoppedPartWay` if another program is in the way. PostgreSQL keeps its own log of changes for a while.
     """
-    with closing(engine.raw_connection()) as raw:
-        if engine.dialect.name == "sqlite":
-            raw.execute("VACUUM")
-            busy = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
-            if busy:
-                raise StoppedPartWay(
-                    "another program is reading the database, so what was deleted may still be in its files.",
-                    hint="Stop it, or wait until it is done, and run the same again.",
-                )
-        elif engine.dialect.name == "postgresql":
-            driver: Any = raw.driver_connection
-            driver.autocommit = True
-            try:
+    with engine.connect() as connection:
+        driver: Any = (
+            connection.connection.driver_connection
+        )  # SQLAlchemy would begin a transaction, which forbids this
+        try:
+            if engine.dialect.name == "sqlite":
+                driver.execute("VACUUM")
+                busy = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            else:
+                busy = False
+                driver.autocommit = True
                 driver.execute("VACUUM (FULL) subscriber, consent, membership, confirmation, delivery")
-            finally:
                 driver.autocommit = False
+        except engine.dialect.loaded_dbapi.Error as error:
+            raise _unusable(engine.url, error, "cleaned") from None
+    if busy:
+        raise StoppedPartWay(
+            "another program is reading the database, so what was deleted may still be in its files.",
+            hint="Stop it, or wait until it is done, and run the same again.",
+        )
 
 
 def _version(engine: Engine) -> str:
     """The version written in the database; empty if there is none. Takes no lock."""
-    with closing(engine.raw_connection()) as raw:
+    with engine.connect() as connection:
+        cursor = connection.connection.cursor()  # past SQLAlchemy, which would begin a transaction
         try:
-            row = raw.cursor().execute("SELECT version_num FROM alembic_version").fetchone()
+            cursor.execute("SELECT version_num FROM alembic_version")
         except engine.dialect.loaded_dbapi.Error:  # most likely there is no such table
             return ""
+        row = cursor.fetchone()
     return str(row[0]) if row else ""
 
 
@@ -175,6 +183,7 @@ def _put_copy_aside(connection: Connection) -> None:
 def _unusable(url: URL, reason: BaseException, verb: str) -> BulletinError:
     """What to tell a person whose database cannot be opened or used: whether to wait, or to look after it."""
     name, why = url.render_as_string(hide_password=True), getattr(reason, "strerror", None) or reason
+    why = " ".join(str(why).split())
     if getattr(reason, "sqlite_errorcode", 0) & 0xFF in _PASSING:
         return StoppedPartWay(
             f"the database {name} cannot be {verb} now: {why}.",
@@ -191,6 +200,13 @@ def _make_private(database: str | None) -> None:
         return
     Path(database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.close(os.open(database, os.O_CREAT | os.O_RDWR, 0o600))
+
+
+def _say_no_values(context: ExceptionContext) -> None:
+    """PostgreSQL names the row that is in the way, with its address, below the first line of an error (Z-20)."""
+    context.original_exception.args = (str(context.original_exception).partition("\n")[0],)
+    if context.sqlalchemy_exception:
+        context.sqlalchemy_exception.args = context.original_exception.args
 
 
 def _set_up_sqlite(connection: Any, _record: object) -> None:

@@ -9,12 +9,12 @@ import datetime as dt
 import json
 import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import Enum
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Engine, Row, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from bulletin.errors import BulletinError
@@ -34,7 +34,7 @@ _CHUNK = 500
 """Addresses in one question to the database."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Evidence:
     """How a consent came about (P-10). `how` says it in a few words; the rest is as much as is known."""
 
@@ -365,10 +365,14 @@ class Subscribers:
 
     def _states(self, connection: Connection, emails: Sequence[str]) -> dict[str, SubscriberState]:
         """The states of known and suppressed addresses."""
-        other = select(suppressions.c.hash).where(
-            or_(suppressions.c.key < self._hashes.key_id, suppressions.c.key > self._hashes.key_id)
-        )
-        if connection.execute(other.limit(1)).one_or_none():
+        known = select(people.c.email, people.c.state).where(people.c.email.in_(emails))
+        states = {email: SubscriberState(state) for email, state in connection.execute(known)}
+        key = suppressions.c.key
+        ends = (select(func.min(key)).scalar_subquery(), select(func.max(key)).scalar_subquery())  # two looks, no scan
+        keys = connection.execute(select(*ends)).one()
+        if keys[0] is None:
+            return states
+        if set(keys) != {self._hashes.key_id}:
             raise BulletinError(
                 "the list of readers who must not be written to was made with another secret,"
                 " so nobody can tell who is on it.",
@@ -376,9 +380,7 @@ class Subscribers:
             )
         by_hash = {self._hashes.of(email): email for email in emails}
         gone = select(suppressions.c.hash, suppressions.c.reason).where(suppressions.c.hash.in_(by_hash))
-        known = select(people.c.email, people.c.state).where(people.c.email.in_(emails))
-        found = {by_hash[hashed]: SubscriberState(reason) for hashed, reason in connection.execute(gone)}
-        return found | {email: SubscriberState(state) for email, state in connection.execute(known)}
+        return {by_hash[hashed]: SubscriberState(reason) for hashed, reason in connection.execute(gone)} | states
 
 
 @dataclass(frozen=True, slots=True)
@@ -423,7 +425,7 @@ def _new_person(email: str, state: SubscriberState, now: dt.datetime, *, name: s
 
 
 def _consent(subscriber: str, what: str, now: dt.datetime, evidence: Evidence) -> dict[str, Any]:
-    return {"subscriber": subscriber, "what": what, "at": now, **asdict(evidence)}
+    return {"subscriber": subscriber, "what": what, "at": now, **vars(evidence)}
 
 
 def _subscriber(row: Row[Any]) -> Subscriber:
