@@ -23,7 +23,7 @@ LOCK_WAIT_S = 30
 """How long one process waits for another that is writing."""
 
 BACKUPS_KEPT = 3
-"""How many copies from before an upgrade are kept."""
+"""How many copies from before an upgrade, or from before anything else, are kept."""
 
 _PASSING = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
 
@@ -148,25 +148,28 @@ def _bring_up_to_date(engine: Engine) -> None:
             return
         from bulletin import migrations
 
-        _put_copy_aside(connection)
+        put_copy_aside(connection, VERSIONS[-1])
         migrations.upgrade(connection)
 
 
 _STAMP = "alembic_version"
 
 
-def _put_copy_aside(connection: Connection) -> None:
-    """A copy of an SQLite file as it stands, while nobody else can write, in `backups` beside it; the last few stay."""
+def put_copy_aside(connection: Connection, before: str) -> Path | None:
+    """A private copy of an SQLite file as it stands, in `backups` beside it; its path, None for any other database.
+
+    Call it in a transaction before it writes: then nobody else can, either. `before` says in a word what comes next, and
+    is part of the copy's name; of each such word the last few copies stay.
+    """
     database = connection.engine.url.database
     if connection.dialect.name != "sqlite" or not database or database == ":memory:":
-        return
-    folder = Path(database).parent / "backups"
+        return None
+    folder, stem = Path(database).parent / "backups", f"{Path(database).stem}-before-{before}"
     folder.mkdir(mode=0o700, exist_ok=True)
-    stem = f"{Path(database).stem}-before-{VERSIONS[-1]}"
+    for left_over in folder.glob(f"{stem}-*.part"):  # of a process that was killed; we alone are here
+        left_over.unlink()
     copy = folder / f"{stem}-{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%S%f}.db"
     unfinished = copy.with_suffix(".part")
-    for left_over in folder.glob("*.part"):
-        left_over.unlink()
     os.close(os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     with closing(sqlite3.connect(database)) as source, closing(sqlite3.connect(unfinished)) as target:
         source.backup(target)
@@ -174,10 +177,9 @@ def _put_copy_aside(connection: Connection) -> None:
     with open(unfinished, "rb") as written:
         os.fsync(written.fileno())
     unfinished.rename(copy)
-    for old in sorted(folder.glob(f"{Path(database).stem}-before-*.db"), key=lambda path: path.name[-25:])[
-        :-BACKUPS_KEPT
-    ]:
+    for old in sorted(folder.glob(f"{stem}-*.db"))[:-BACKUPS_KEPT]:
         old.unlink()
+    return copy
 
 
 def _unusable(url: URL, reason: BaseException, verb: str) -> BulletinError:
