@@ -158,8 +158,8 @@ _STAMP = "alembic_version"
 def put_copy_aside(connection: Connection, before: str) -> Path | None:
     """A private copy of an SQLite file as it stands, in `backups` beside it; its path, None for any other database.
 
-    Call it in a transaction before it writes: then nobody else can, either. `before` says in a word what comes next, and
-    is part of the copy's name; of each such word the last few copies stay.
+    Call it in a transaction before it writes: then nobody else can, either. `before` says in a word what comes next,
+    and is part of the copy's name; of each such word the last few copies stay.
     """
     database = connection.engine.url.database
     if connection.dialect.name != "sqlite" or not database or database == ":memory:":
