@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 from bulletin.domains._line import Line, State
 from bulletin.errors import BulletinError
 from bulletin.model import EVERYONE
-from bulletin.providers._provider import Surroundings
+from bulletin.providers._provider import Surroundings, way_of
 from bulletin.providers._provider import load as load_provider
 from bulletin.publication import DATABASE_VARIABLE, SECRET_VARIABLE, Publication
 
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from bulletin.outside import Outside
 
 __all__ = ["LIBRARIES", "Line", "State", "examine"]
+
+_PASSWORDS_END: Final = ("smtp.office365.com", "smtp-mail.outlook.com", "outlook.office365.com")
+"""Hosts of Exchange Online, where log-in by password goes away (B-09)."""
 
 OLDEST_PYTHON: Final = (3, 11)
 LIBRARIES: Final = (
@@ -195,6 +198,11 @@ def _provider(home: Publication) -> Iterator[Line]:
             )
     except BulletinError as error:
         yield Line(State.FAIL, f"Provider {name}: {error.message}", error.hint)
+        return
+    if way_of(provider, home.config).host.lower() in _PASSWORDS_END and home.config.providers[name].get("user"):
+        hint = "Ask who runs your Microsoft 365 for a connector that knows this machine, or use a mail service."
+        what = "Log-in: Microsoft 365 takes passwords until the end of 2026, and then only if switched on again."
+        yield Line(State.LOOK, what, hint)
 
 
 def _mail(home: Publication) -> Iterator[Line]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from typing import Final, Protocol
 from urllib.parse import urlsplit
@@ -74,6 +74,8 @@ def examine(home: Publication, outside: Outside, *, is_example: Callable[[str], 
         hint = 'Put your own address into [sender], "address", to have the DNS asked about its domain.'
         yield Line(State.LOOK, f"Domain: {setup.author} is an example, so nobody was asked about it.", hint)
         return
+    if is_example(setup.reply_to):
+        setup = replace(setup, reply_to="")
     try:
         known = outside.look(setup.author.rpartition(".")[2], "SOA").exists
     except NotAskedError as error:
@@ -123,9 +125,8 @@ def _domain(address: str) -> str:
 
 def received(raw: bytes, outside: Outside) -> Iterator[Line]:
     """A message that arrived somewhere: its form, its one-click header and its signature (B-02, L-04)."""
-    yield message.form(raw)
-    yield message.one_click(raw)
-    yield from message.signatures(raw, outside.look)
+    for line in (message.form(raw), message.one_click(raw), *message.signatures(raw, outside.look)):
+        yield replace(line, what=f"The message that arrived. {line.what}", rule="")
 
 
 # ---------------------------------------------------------------- the mail server

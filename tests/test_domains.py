@@ -10,18 +10,24 @@ import datetime as dt
 import json
 import re
 import socket
-import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import dkim
 import pytest
+import trustme
 from click.testing import CliRunner
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from dnsserver import NameServer, dns_server
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from localweb import site
 from mailserver import mail_server
 from test_doctor import SETTINGS
 
@@ -32,7 +38,7 @@ from bulletin.domains import dkim as keys
 from bulletin.domains import dmarc, hosts, message, spf, whole
 from bulletin.domains._line import Answer, Line, NotAskedError, State, tags
 from bulletin.errors import BulletinError
-from bulletin.guard import FetchError, Limits
+from bulletin.guard import Limits
 from bulletin.http import Client, Fetched, Probed
 from bulletin.outside import Outside, setup_of
 from bulletin.publication import open_publication
@@ -100,18 +106,39 @@ SETUP = whole.Setup(
 
 
 class Pages:
-    """Web pages at addresses that no machine here has: what a server answers is set by the test."""
+    """The web as the publication's names lead to it: a real server on this machine, asked through the real client.
+
+    Only the way to a name is another, as no name here leads anywhere.
+    """
 
     def __init__(self, policy: str = POLICY, date: str = "Wed, 20 May 2026 12:00:30 GMT", status: int = 200) -> None:
         self.policy, self.date, self.status = policy, date, status
 
     def get(self, url: str) -> Fetched:
-        if not url.endswith("/.well-known/mta-sts.txt") or not self.policy:
-            raise FetchError(url, "answered 404: there is no such page", status=404)
-        return Fetched(url=url, status=200, headers={}, body=self.policy.encode())
+        with self._server(url) as (client, there):
+            return replace(client.get(there), url=url)
 
     def probe(self, url: str) -> Probed:
-        return Probed(url=url, status=self.status, headers={"date": self.date}, permanent=False)
+        with self._server(url) as (client, there):
+            return replace(client.probe(there), url=url)
+
+    @contextmanager
+    def _server(self, url: str) -> Iterator[tuple[Client, str]]:
+        path = urlsplit(url).path
+
+        def answer(handler: BaseHTTPRequestHandler) -> None:
+            policy = path == "/.well-known/mta-sts.txt"
+            body = self.policy.encode() if policy else b""
+            handler.send_response_only(404 if policy and not body else self.status)
+            if self.date:
+                handler.send_header("Date", self.date)
+            handler.send_header("Content-Length", str(len(body)))
+            handler.end_headers()
+            handler.wfile.write(body)
+
+        with site() as server:
+            there = server.does(path, answer)
+            yield Client(user_agent="bulletin test", local_hosts=(server.host,)), there
 
 
 def outside(server: NameServer, pages: Pages | None = None) -> Outside:
@@ -191,9 +218,13 @@ AT = "mail.harbour-trust.uk"
         ("_dmarc.harbour-trust.uk", "TXT", ["v=DMARC1; p=none"], ("DMARC policy", "look", "let through")),
         ("_dmarc.harbour-trust.uk", "TXT", ["v=DMARC1; p=none"], ("DMARC reports", "look", "asks for none")),
         ("_dmarc.harbour-trust.uk", "TXT", ["v=DMARC1; p=reject; sp=none"], ("DMARC policy", "look", "let through")),
+        ("_dmarc.harbour-trust.uk", "TXT", ["v=DMARC1; p=all; rua=mailto:a@b.c"], ("DMARC policy", "look", "not know")),
+        ("_dmarc.harbour-trust.uk", "TXT", ["v=DMARC1; p=reject; sp=all"], ("DMARC", "fail", "counts")),
+        ("_dmarc.harbour-trust.uk", "TXT", ["v=dmarc1; p=reject"], ("DMARC", "fail", "counts")),
+        ("_dmarc.mail.harbour-trust.uk", "TXT", ["p=reject"], ("DMARC", "pass", "holds for")),
         ("_dmarc.harbour-trust.uk", "TXT", ["v=DMARC1; p=reject; t=y"], ("DMARC policy", "look", "quarantine")),
-        ("_dmarc.harbour-trust.uk", "TXT", ["v=DMARC1; p=reject; pct=20"], ("DMARC tags", "look", "ignored")),
-        ("_dmarc.harbour-trust.uk", "TXT", ["v=DMARC1; p=reject", "v=DMARC1; p=none"], ("DMARC", "fail", "has none")),
+        ("_dmarc.harbour-trust.uk", "TXT", ["v=DMARC1; p=reject; pct=20"], ("DMARC tags", "look", "no longer")),
+        ("_dmarc.harbour-trust.uk", "TXT", ["v=DMARC1; p=reject", "v=DMARC1; p=none"], ("DMARC", "fail", "2 records")),
         (f"_dmarc.{AT}", "TXT", ["v=DMARC1; p=reject; sp=none"], ("DMARC sp", "look", "less protected")),
         (f"_dmarc.{AT}", "TXT", ["v=DMARC1; p=reject; np=none"], ("DMARC np", "look", "do not exist")),
         (f"_dmarc.{AT}", "TXT", ["v=DMARC1; p=reject; rua=mailto:x@reports.test"], ("DMARC reports", "look", "agreed")),
@@ -457,30 +488,27 @@ def test_pages_that_readers_are_led_to_must_answer(tmp_path: Path) -> None:
     assert "no such host" in worst(found, "Privacy notice, reached").what
 
 
-def test_a_page_is_asked_through_the_guarded_client(tmp_path: Path) -> None:
+def test_a_page_is_asked_through_the_guarded_client() -> None:
     """Z-32: a name that leads to a private address is not opened, and here a real server stands there."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
+    with site() as server, dns_server(good_zone()) as names:
         client = Client(user_agent="bulletin test", limits=Limits(connect=2, total=4))
-        with dns_server(good_zone()) as names:
-            ways = Outside(dns=Dns([names.address]), web=client, now=lambda: NOW)
-            with pytest.raises(NotAskedError, match="port"):
-                ways.fetch(f"http://127.0.0.1:{server.server_port}/mta-sts.txt")
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+        ways = Outside(dns=Dns([names.address]), web=client, now=lambda: NOW)
+        with pytest.raises(NotAskedError, match="port"):
+            ways.fetch(server.gives("/mta-sts.txt", POLICY))
+        assert server.requests == []
+
+
+def test_a_policy_that_is_led_on_from_does_not_count() -> None:
+    """RFC 8461 3.3."""
+    with site() as server, dns_server({}) as names:
+        policy = server.gives("/policy.txt", POLICY)
+        first = server.gives("/mta-sts.txt", status=302, headers={"Location": policy})
+        client = Client(user_agent="bulletin test", local_hosts=(server.host,))
+        ways = Outside(dns=Dns([names.address]), web=client, now=lambda: NOW)
+        assert ways.fetch(policy) == POLICY
+        with pytest.raises(NotAskedError, match="elsewhere"):
+            ways.fetch(first)
 
 
 def test_a_mail_server_without_protection_or_log_in_fails(tmp_path: Path) -> None:
@@ -491,6 +519,32 @@ def test_a_mail_server_without_protection_or_log_in_fails(tmp_path: Path) -> Non
             line = worst(list(examine(home_with(tmp_path, provider=more), outside(names))), "TLS:")
             assert (line.state, line.rule, said in line.what) == (state, "B-02 TLS", True), line
         assert server.delivered == []
+
+
+def test_a_mail_server_with_protection_and_log_in_passes(tmp_path: Path) -> None:
+    """K-07: the certificate is checked, the password is tried, and nothing is sent."""
+    authority = trustme.CA()
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    with mail_server(tls=context, login=True) as server, dns_server(good_zone()) as names:
+        for trust, password, state in (("ca.pem", "let me in", State.PASS), ("ca.pem", "let me out", State.FAIL)):
+            more = (
+                f'smtp:\n[providers.smtp]\nhost = "127.0.0.1"\nport = {server.port}\nuser = "bulletin"\n'
+                f'ca_file = "{(tmp_path / trust).as_posix()}"\n'
+            )
+            home = home_with(tmp_path, provider=more, BULLETIN_SMTP_PASSWORD=password)
+            line = worst(list(examine(home, outside(names))), "TLS:")
+            assert (line.state, password in repr(line)) == (state, False), line
+        assert server.delivered == []
+
+
+def test_the_end_of_passwords_at_microsoft_is_told_in_time(tmp_path: Path) -> None:
+    """B-09."""
+    more = 'smtp:\n[providers.smtp]\nhost = "smtp.office365.com"\n'
+    with_user = home_with(tmp_path, provider=f'{more}user = "notes"\n', BULLETIN_SMTP_PASSWORD="x")
+    assert worst(list(examine(with_user)), "Log-in").state is State.LOOK
+    assert not [line for line in examine(home_with(tmp_path, provider=more)) if line.what.startswith("Log-in")]
 
 
 # ---------------------------------------------------------------- a message that arrived
@@ -599,6 +653,24 @@ def test_the_command_keeps_the_rules_of_bulk_senders_together(in_folder: Path) -
         done = CliRunner().invoke(cli, ["doctor", "--resolver", server.address], catch_exceptions=False)
     rules = done.stdout.partition("Gmail, Yahoo and Outlook")[2]
     assert len(re.findall(r"^[✓!✗]", rules, re.MULTILINE)) == len(ITEMS)
+
+
+def test_a_message_that_arrived_is_looked_at_beside_the_rest(in_folder: Path) -> None:
+    """L-04: unsigned, as it is here."""
+    (in_folder / "test.eml").write_bytes(MESSAGE)
+    with dns_server(command_zone()) as server:
+        arguments = ["doctor", "--json", "--resolver", server.address, "--message", "test.eml"]
+        done = CliRunner().invoke(cli, arguments, catch_exceptions=False)
+    said = [entry for entry in json.loads(done.stdout) if entry["what"].startswith("The message that arrived")]
+    assert [entry["state"] for entry in said] == ["pass", "pass", "fail"]
+    assert done.exit_code == 1
+
+
+def test_a_message_cannot_be_proved_offline(in_folder: Path) -> None:
+    (in_folder / "test.eml").write_bytes(MESSAGE)
+    done = CliRunner().invoke(cli, ["doctor", "--offline", "--message", "test.eml"])
+    assert done.exit_code == 2
+    assert "--offline" in done.output
 
 
 def test_offline_asks_nobody(in_folder: Path) -> None:

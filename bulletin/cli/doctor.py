@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from bulletin.outside import Outside
     from bulletin.publication import Publication
 
+LARGEST_MESSAGE = 50_000_000
+"""Bytes; no mailbox takes more."""
+
 
 @click.command()
 @click.option("--offline", is_flag=True, help="Ask nobody outside this machine.")
@@ -40,6 +43,8 @@ def doctor(ctx: click.Context, offline: bool, resolver: tuple[str, ...], message
             raise click.UsageError("--message has to ask the DNS. Leave out --offline.")
         from bulletin.outside import received
 
+        if message.stat().st_size > LARGEST_MESSAGE:
+            raise click.UsageError(f"{message} is too large to be a mail. Save one message, as it arrived.")
         lines += received(message.read_bytes(), outside)
     if as_json:
         fields = (

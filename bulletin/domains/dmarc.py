@@ -33,6 +33,11 @@ class Policy:
         return value if value in POLICIES else ""
 
     @property
+    def sound(self) -> bool:
+        """Whether each policy in it is one that is known; if not, all of it counts as none (RFC 9989 4.10.1)."""
+        return bool(self.asked("p")) and all(self.asked(tag) for tag in ("sp", "np") if tag in self.tags)
+
+    @property
     def testing(self) -> bool:
         """Whether receivers are asked to do one step less than the policy says (t=y)."""
         return self.tags.get("t", "").lower() == "y"
@@ -105,8 +110,7 @@ def at(domain: str, look: Look) -> Policy | None:
     if found is None:
         return None
     policy = Policy(domain, found)
-    # Without a policy that is known, a record with an address for reports still asks for reports (RFC 9989 4.7).
-    return policy if policy.asked("p") or policy.report_to else None
+    return policy if policy.sound or policy.report_to else None
 
 
 def is_dmarc(record: str) -> bool:
@@ -119,6 +123,8 @@ def asked_for(walked: Walk, *, exists: bool = True) -> str:
     policy = walked.policy
     if policy is None:
         return ""
+    if not policy.sound:
+        return "none"
     wanted = policy.asked("p") or "none"
     if policy.domain != walked.start:
         wanted = (policy.asked("sp") or wanted) if exists else (policy.asked("np") or policy.asked("sp") or wanted)
@@ -142,19 +148,23 @@ def lines(domain: str, walked: Walk, look: Look) -> Iterator[Line]:
     if old:
         partly = policy.tags.get("pct", "100") != "100"
         hint = 'Take it out. To test a policy write "t=y".' if partly else "Take it out."
-        yield Line(State.LOOK, f"DMARC tags: {' and '.join(old)} at _dmarc.{policy.domain} is ignored by now.", hint)
+        yield Line(
+            State.LOOK, f"DMARC tags: {' and '.join(old)} at _dmarc.{policy.domain}: no longer read by receivers.", hint
+        )
 
 
 def _absent(domain: str, look: Look, rule: str) -> Line:
-    texts = look(f"_dmarc.{domain}", "TXT").records
-    valid = [text for text in texts if is_dmarc(text)]
     wanted = f'"v=DMARC1; p=none; rua=mailto:dmarc-reports@{domain}"'
-    if len(valid) > 1:
-        hint = "Make one of them: receivers throw all of them away."
-        return Line(State.FAIL, f"DMARC: _dmarc.{domain} has {len(valid)} records.", hint, rule)
-    if texts:
-        hint = f"Have it corrected. A good start is {wanted}."
-        return Line(State.FAIL, f'DMARC: "{shown(texts[0])}" at _dmarc.{domain} says nothing.', hint, rule)
+    for name in _names(domain):
+        texts = look(f"_dmarc.{name}", "TXT").records
+        valid = [text for text in texts if is_dmarc(text)]
+        if len(valid) > 1:
+            hint = "Make one of them: receivers throw all of them away."
+            return Line(State.FAIL, f"DMARC: _dmarc.{name} has {len(valid)} records.", hint, rule)
+        if texts:
+            said = shown((valid or texts)[0])
+            hint = f"Have it corrected. A good start is {wanted}."
+            return Line(State.FAIL, f'DMARC: "{said}" at _dmarc.{name} is no record that counts.', hint, rule)
     hint = f"Ask who runs the domain to add the text record {wanted} at _dmarc.{domain}."
     return Line(State.FAIL, f"DMARC: {domain} has none, and no domain above it has.", hint, rule)
 
@@ -162,6 +172,12 @@ def _absent(domain: str, look: Look, rule: str) -> Line:
 def _strictness(domain: str, walked: Walk, policy: Policy, *, exists: bool) -> Line:
     """S-41: the goal is reject, by way of none with reports."""
     wanted = asked_for(walked, exists=exists)
+    if not policy.sound:
+        hint = f"Each of p, sp and np must be one of {', '.join(POLICIES)}."
+        said = (
+            f"DMARC policy: _dmarc.{policy.domain} asks for something that receivers do not know, so nothing is done."
+        )
+        return Line(State.LOOK, said, hint)
     about = f"DMARC policy: mail that only claims to be from {domain}"
     if policy.testing:
         hint = "Take out t=y when the reports show that all your own mail passes."
