@@ -407,6 +407,25 @@ def test_p22_a_copy_of_the_database_that_is_put_back_still_refuses_who_was_erase
     engine.dispose()
 
 
+def test_erasing_one_reader_touches_nobody_whose_address_is_longer(home: Publication) -> None:
+    """Neither the mail nor the copy of the database that holds ex-marked.person@... goes with marked.person@..."""
+    longer = f"ex-{MARKED}"
+    with newsroom(home.state_dir) as room:
+        room.subscribe([longer])
+        with room.sender() as sender:
+            sending.run(sender, room.plan(), room.templates())
+    copy = next((home.state_dir / "backups").iterdir())
+    shutil.copy(home.state_dir / "bulletin.db", copy)
+    _, text, left = flow.erase_subscriber(home, MARKED, reason="asked")
+    assert left == ()
+    assert "and deleted: 1\n" in text
+    assert copy.is_file()
+    assert len([path for path in files_with(home.state_dir, longer) if path.endswith(".eml")]) == 1
+    with flow.subscribers_of(home) as store:
+        assert store.find(longer)
+        assert store.find(MARKED) is None
+
+
 def test_erasing_asks_for_the_address_again(
     home: Publication, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -44,10 +45,13 @@ def sweep(folder: Path, email: str, erased: Erased) -> Swept:
 
 
 def files_holding(folder: Path, email: str) -> Iterator[Path]:
-    """Every file below a folder with the address in its bytes, in large or small letters."""
-    wanted = email.lower().encode()
+    """Every file below a folder with the address in its bytes, in large or small letters.
+
+    In a text it has to stand for itself: joann@example.org is not ann@example.org. In a database, where values stand
+    side by side, any such bytes count unless they are those of another reader.
+    """
     for path in sorted(folder.rglob("*")):
-        if not path.is_symlink() and path.is_file() and _holds(path, wanted):
+        if not path.is_symlink() and path.is_file() and _holds(path, email.lower().encode()):
             yield path
 
 
@@ -75,8 +79,10 @@ def receipt(
 Erased: {at}
 Reason: {reason}
 
-{known} ({erased.records} consent records, {swept.mails} mails kept on this machine,
-{swept.copies_cleaned + swept.copies_deleted} copies of the database).
+{known}.
+Consent records deleted: {erased.records}
+Mails kept on this machine and deleted: {swept.mails}
+Copies of the database cleaned: {swept.copies_cleaned}, deleted: {swept.copies_deleted}
 
 Kept: a keyed hash of the address that begins with {erased.hash[:12]}, the reason and the date.
 The address cannot be read from the hash. It serves one purpose: no import adds the address again.
@@ -86,16 +92,30 @@ Its owner can come back at any time by signing up and confirming it.
 
 
 def _holds(path: Path, wanted: bytes) -> bool:
+    alone = re.compile(rb"(?<![a-z0-9._+-])" + re.escape(wanted) + rb"(?!-|\.?[a-z0-9])")
+    anywhere = re.compile(re.escape(wanted))
     tail = b""
     try:
         with open(path, "rb") as file:
+            database = file.read(16) == b"SQLite format 3\0" or path.name.endswith("-wal")
+            file.seek(0)
             while block := file.read(_BLOCK):
-                if wanted in (tail + block).lower():
-                    return True
-                tail = block[-len(wanted) :]
+                if (anywhere if database else alone).search((tail + block).lower()):
+                    return not (database and _is_part_of_another(path, wanted.decode()))
+                tail = block[-len(wanted) - 1 :]
     except FileNotFoundError:  # gone since the folder was listed
         pass
     return False
+
+
+def _is_part_of_another(path: Path, email: str) -> bool:
+    """Whether a database holds the address only inside those of other readers."""
+    question = "SELECT min(email <> ?) FROM subscriber WHERE instr(email, ?) > 0"
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
+            return bool(database.execute(question, (email, email)).fetchone()[0])
+    except sqlite3.Error:
+        return False
 
 
 def _clean(path: Path, email: str, erased: Erased) -> bool:
