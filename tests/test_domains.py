@@ -457,6 +457,16 @@ def test_one_failed_question_leaves_the_others(tmp_path: Path) -> None:
     assert worst(found, "DMARC").state is State.PASS
 
 
+def test_a_rule_has_one_line_even_if_a_later_question_fails() -> None:
+    """B-07."""
+    zone = changed("_dmarc.harbour-trust.uk", "TXT", "v=DMARC1; p=reject; rua=mailto:x@reports.test")
+    with dns_server(zone, refuse={"harbour-trust.uk._report._dmarc.reports.test"}) as server:
+        ways = outside(server)
+        found = list(whole.lines(SETUP, ways.look, ways.fetch))
+    assert [line.state for line in found if line.rule == "B-02 DMARC"] == [State.PASS]
+    assert "could not be asked" in worst(found, "DMARC:").what
+
+
 @pytest.mark.parametrize(
     ("date", "said"),
     [
@@ -739,7 +749,21 @@ ANYTHING = st.one_of(
                     "MIIB",
                     "MAA=",
                 ),
-                *("h=", "s=", "²", "٣", "\x00", "x" * 300, ".", ".."),
+                *(
+                    "h=",
+                    "s=",
+                    "²",
+                    "8.8.8.8",
+                    "2001:4860::1",
+                    "::8.%{8",
+                    "%x",
+                    "0 .",
+                    "٣",
+                    "\x00",
+                    "x" * 300,
+                    ".",
+                    "..",
+                ),
             ]
         ),
         max_size=14,

@@ -148,8 +148,8 @@ def reverse_names(host: str, own_domain: str, look: Look) -> Line:
     it fails only for a host at the sender's own domain.
     """
     rule = "B-02 PTR"
-    found = (host,) if _is_address(host) else addresses(host, look)
-    public = [address for address in found if _is_address(address) and ipaddress.ip_address(address).is_global]
+    found = (host,) if _ip(host) else addresses(host, look)
+    public = [text for text in found if (ip := _ip(text)) and ip.is_global]
     if not found:
         return Line(State.FAIL, f"PTR: {host} does not exist.", "Correct host under [providers.smtp].", rule)
     if not public:
@@ -168,18 +168,15 @@ def reverse_names(host: str, own_domain: str, look: Look) -> Line:
     return Line(state, f"PTR: {nameless[0]}, an address of {host}, has no name that leads back to it.", hint, rule)
 
 
-def _is_address(text: str) -> bool:
+def _ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """An IP address, if it is one. One with a zone (`%eth0`) means something on its own machine only."""
     try:
-        ipaddress.ip_address(text)
+        return None if "%" in text else ipaddress.ip_address(text)
     except ValueError:
-        return False
-    return True
+        return None
 
 
 def _confirmed(address: str, look: Look) -> bool:
-    ip = ipaddress.ip_address(address)
-    for name in look(ip.reverse_pointer, "PTR").records[:_MOST_HOSTS]:
-        back = [text for text in addresses(name.rstrip("."), look) if _is_address(text)]
-        if ip in [ipaddress.ip_address(text) for text in back]:
-            return True
-    return False
+    ip = _ip(address)
+    names = look(ip.reverse_pointer, "PTR").records[:_MOST_HOSTS] if ip else ()
+    return any(ip in [_ip(text) for text in addresses(name.rstrip("."), look)] for name in names)

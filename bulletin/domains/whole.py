@@ -53,9 +53,11 @@ def lines(setup: Setup, look: Look, fetch: hosts.Fetch) -> Iterator[Line]:
 
 
 def _told(name: str, rule: str, part: Callable[[], Iterable[Line]]) -> Iterator[Line]:
-    """The lines of a part, as far as it gets."""
+    """The lines of a part, as far as it gets. The rule has one line, whatever comes after it (B-07)."""
     try:
-        yield from part()
+        for line in part():
+            rule = "" if line.rule else rule
+            yield line
     except NotAskedError as error:
         hint = "Try again later, or ask another server with --resolver."
         yield Line(State.LOOK, f"{name}: the DNS could not be asked ({error}).", hint, rule)
