@@ -157,7 +157,7 @@ def _render(home: Publication) -> Step:
 
 
 def _send(home: Publication) -> Iterator[Step]:
-    from bulletin.publication import starter_templates
+    from bulletin.words import starter_templates
 
     imported = flow.import_subscribers(home, starter_templates() / "start" / "subscribers.csv")
     yield Step("Subscribers", f"added {len(imported.new)} made-up readers", "", "bulletin subscribers import FILE")

@@ -357,6 +357,8 @@ class EditionItem:
     marking: str = ""
     """Protective marking, empty where none is shown."""
     tlp: str = ""
+    untranslated: frozenset[str] = frozenset()
+    """Which of its words are in the publication's own language, for want of others: `title`, `summary`, ..."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -368,6 +370,8 @@ class EditionSection:
     intro: str
     items: tuple[EditionItem, ...]
     layout: Layout = "list"
+    untranslated: frozenset[str] = frozenset()
+    """Which of its words are in the publication's own language, for want of others: `title`, `summary`, ..."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -394,6 +398,10 @@ class Edition:
     """The strictest traffic light label of what it holds."""
     logo: EditionPicture | None = None
     """The masthead's picture; its alternative text is the masthead's words."""
+    untranslated: frozenset[str] = frozenset()
+    """Which of its words are in the publication's own language, for want of others: `title`, `summary`, ..."""
+    source_language: str = ""
+    """What the untranslated words are in; empty if there are none."""
 
     @property
     def items(self) -> Iterator[EditionItem]:

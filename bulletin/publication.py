@@ -17,6 +17,7 @@ from bulletin.errors import BulletinError
 from bulletin.issuefile import IssueFile, read
 from bulletin.model import Issue, Picture
 from bulletin.pictures import measure
+from bulletin.words import starter_templates
 
 SETTINGS = "bulletin.toml"
 ISSUE_FILE = "issue.yaml"
@@ -241,12 +242,6 @@ def open_publication(start: Path, environment: Mapping[str, str]) -> Publication
 def has_settings(project: Path) -> bool:
     """Whether a `pyproject.toml` is there and holds a publication's settings."""
     return project.is_file() and re.search(rb"^\s*\[tool\.bulletin\]", project.read_bytes(), re.MULTILINE) is not None
-
-
-def starter_templates() -> Path:
-    """The starter theme: inside the installed package, or at the top level of a checkout."""
-    packaged = Path(__file__).parent / "templates"
-    return packaged if packaged.is_dir() else Path(__file__).parent.parent / "templates"
 
 
 def write_atomically(path: Path, data: bytes, *, mode: int | None = None, lasting: bool = True) -> None:

@@ -14,7 +14,8 @@ from bulletin import door
 from bulletin.config import Config
 from bulletin.errors import BulletinError
 from bulletin.model import EVERYONE, Issue
-from bulletin.publication import SETTINGS, Publication, has_settings, starter_templates, write_atomically
+from bulletin.publication import SETTINGS, Publication, has_settings, write_atomically
+from bulletin.words import starter_templates
 
 SCHEMA_FILE = "issue.schema.json"
 _THEME = ("mail", "archive")

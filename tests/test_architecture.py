@@ -32,7 +32,7 @@ LAYERS = {
         "sampleweb",
         "asking",
     },
-    "doors": {"config", "issuefile", "door", "fitting", "markings"},
+    "doors": {"config", "issuefile", "door", "fitting", "markings", "words"},
     "nouns": {"model", "errors", "colours", "addresses", ""},
 }
 """Who may import whom: a layer knows itself and those below. The empty name is `bulletin/__init__.py`."""

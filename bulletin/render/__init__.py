@@ -10,10 +10,11 @@ import re
 from dataclasses import asdict
 from pathlib import Path
 
+from bulletin import words
 from bulletin.config import Config
 from bulletin.errors import BulletinError, Place
 from bulletin.model import Edition, RenderedEdition
-from bulletin.render import inline, mjml, theme, wording
+from bulletin.render import inline, mjml, spoken, theme, wording
 from bulletin.render.personal import fill, longest_personal, markers, sample_personal
 
 __all__ = ["fill", "longest_personal", "render", "sample_personal"]
@@ -34,7 +35,8 @@ def render(edition: Edition, config: Config, *, template_dirs: tuple[Path, ...],
     """
     _refuse_unprintable(edition)
     personal = markers(edition, secret)
-    values = theme.context(wording.set_apart(edition), config, personal)
+    own_words = words.load(template_dirs, edition.language)
+    values = theme.context(wording.set_apart(edition), config, personal, own_words)
     html = _html(values, template_dirs)
     text = theme.run(template_dirs, TEXT_TEMPLATE, values, escape=False).strip("\n") + "\n"
     for template, part in ((HTML_TEMPLATE, html), (TEXT_TEMPLATE, text)):
@@ -93,7 +95,7 @@ def _html(values: theme.Context, template_dirs: tuple[Path, ...]) -> str:
     except mjml.MjmlError as error:
         place = theme.place_in_template(template_dirs, error.template or HTML_TEMPLATE, values, error.offset)
         raise BulletinError(error.message, hint=error.hint, place=place) from None
-    html = inline.inline(mail.html, mail.css)
+    html = inline.inline(spoken.with_languages(mail.html), mail.css)
     for field, marker in values["personal"].items():
         if html.count(marker) != sum(part.count(marker) for part in written):
             raise BulletinError(

@@ -2,7 +2,7 @@
 
 A theme is a folder `templates/mail` with `issue.mjml`, `issue.txt` and what they include. A publication's own files
 come before the starter's, one by one. Templates see `edition`, `config`, `brand`, `masthead`, `light`, `dark`,
-`tlp_colours`, `personal` and `direction`, and the filters below.
+`tlp_colours`, `personal`, `words` and `direction`, and the filters below.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from bulletin import model
 from bulletin.door import closest
 from bulletin.errors import BulletinError, Place
 from bulletin.model import Edition
-from bulletin.render import markdown, palette, wording
+from bulletin.render import markdown, palette, spoken, wording
+from bulletin.words import Words, english
 
 if TYPE_CHECKING:
     from jinja2 import BytecodeCache, Environment
@@ -36,8 +37,10 @@ _MISTAKES = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError
 """What Python raises for mistakes in a template's expressions."""
 
 
-def context(edition: Edition, config: settings.Config, personal: Mapping[str, str]) -> Context:
-    """What templates see. `personal` holds the markers, or one reader's own values."""
+def context(
+    edition: Edition, config: settings.Config, personal: Mapping[str, str], words: Words | None = None
+) -> Context:
+    """What templates see. `personal` holds the markers, or one reader's own values; `words` are English if not given."""
     return {
         "edition": edition,
         "config": config,
@@ -47,6 +50,7 @@ def context(edition: Edition, config: settings.Config, personal: Mapping[str, st
         "dark": palette.dark(config.brand),
         "tlp_colours": palette.TLP,
         "personal": dict(personal),
+        "words": words or english(),
         "direction": "rtl" if edition.language.split("-")[0].lower() in _RIGHT_TO_LEFT else "ltr",
     }
 
@@ -75,6 +79,10 @@ def place_in_template(template_dirs: tuple[Path, ...], name: str, values: Contex
     return place
 
 
+_CALLS = 2
+"""How filters and functions are called from compiled templates: a new number when one begins to see the context."""
+
+
 @lru_cache(maxsize=8)
 def _environment(template_dirs: tuple[Path, ...], escape: bool) -> Environment:
     from jinja2 import FileSystemLoader, StrictUndefined
@@ -90,22 +98,13 @@ def _environment(template_dirs: tuple[Path, ...], escape: bool) -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters |= {
-        "clock": wording.clock,
-        "day": wording.day,
         "gist": markdown.gist,
         "html": markdown.to_html,
-        "month": wording.month,
         "plain": markdown.to_text,
-        "weekday": wording.weekday,
-        "when": wording.when,
         "wrapped": _wrapped,
+        **spoken.filters(),
     }
-    environment.globals |= {
-        "credit": wording.credit,
-        "issue_label": wording.issue_label,
-        "occasion": wording.occasion,
-        "readers_only": wording.readers_only,
-    }
+    environment.globals |= {"issue_label": wording.issue_label, **spoken.functions()}
     return environment
 
 
@@ -122,7 +121,7 @@ def _compiled_templates(kind: str) -> BytecodeCache | None:
     from platformdirs import user_cache_path
 
     try:
-        folder = user_cache_path("bulletin") / f"templates-{jinja2.__version__}"
+        folder = user_cache_path("bulletin") / f"templates-{jinja2.__version__}-{_CALLS}"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         facts = folder.stat()
     except (OSError, RuntimeError):  # the latter where nobody has a home, as in some containers

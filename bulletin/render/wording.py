@@ -7,51 +7,55 @@ import re
 from dataclasses import replace
 
 from bulletin.model import Edition, EditionEvent, EditionItem
-
-_MONTHS = (
-    "January", "February", "March", "April", "May", "June",
-    "July", "August", "September", "October", "November", "December",
-)  # fmt: skip
-_SHORT_MONTH = 5
-_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+from bulletin.words import Words, english
 
 
-def day(date: dt.date) -> str:
-    """A date: 8 May 2024. Does not depend on the machine's locale."""
-    return f"{date.day} {_MONTHS[date.month - 1]} {date.year}"
+def day(date: dt.date, words: Words | None = None) -> str:
+    """A date: 8 May 2024. Does not depend on the machine's locale. Without `words` it is English, as all of these."""
+    return f"{date.day} {_list('months', words)[date.month - 1]} {date.year}"
 
 
-def month(date: dt.date) -> str:
+def month(date: dt.date, words: Words | None = None) -> str:
     """A month where there is little room: Sept, as GOV.UK's style has it; the four and five letter ones stay whole."""
-    name = _MONTHS[date.month - 1]
-    return name if len(name) <= _SHORT_MONTH else {"September": "Sept"}.get(name, name[:3])
+    return _list("months_short", words)[date.month - 1]
 
 
-def weekday(date: dt.date) -> str:
+def weekday(date: dt.date, words: Words | None = None) -> str:
     """A date to plan for: Wednesday 8 May 2024."""
-    return f"{_DAYS[date.weekday()]} {day(date)}"
+    return f"{_list('days', words)[date.weekday()]} {day(date, words)}"
 
 
-def clock(time: dt.datetime) -> str:
+def clock(time: dt.datetime, words: Words | None = None) -> str:
     """A time: 11am, 12:30pm, midday, midnight."""
+    words = words or english()
     if time.minute == 0 and time.hour in (0, 12):
-        return "midday" if time.hour else "midnight"
+        return words.say("midday" if time.hour else "midnight")
     minutes = f":{time.minute:02d}" if time.minute else ""
-    return f"{time.hour % 12 or 12}{minutes}{'am' if time.hour < 12 else 'pm'}"
+    return f"{time.hour % 12 or 12}{minutes}{words.say('am' if time.hour < 12 else 'pm')}"
 
 
-def when(event: EditionEvent) -> str:
+def when(event: EditionEvent, words: Words | None = None) -> str:
     """When an event takes place: Wednesday 12 June 2024, 11am to 12:30pm. One from midnight on lasts the whole day."""
+    words = words or english()
     starts, ends = event.starts, event.ends
     if _whole_days(event):
-        last = ends.date() if ends else starts.date()
-        return weekday(starts) if last == starts.date() else f"{weekday(starts)} to {weekday(last)}"
-    begin = f"{weekday(starts)}, {clock(starts)}"
+        first, last = weekday(starts, words), ends.date() if ends else starts.date()
+        return first if last == starts.date() else words.say("until", begin=first, end=_last_day(last, words))
+    begin = f"{weekday(starts, words)}, {clock(starts, words)}"
     if ends is None:
         return begin
     if ends.date() == starts.date():
-        return f"{begin} to {clock(ends)}"
-    return f"{begin} to {weekday(ends)}, {clock(ends)}"
+        return words.say("until", begin=begin, end=clock(ends, words))
+    return words.say("until", begin=begin, end=f"{_last_day(ends, words)}, {clock(ends, words)}")
+
+
+def _last_day(date: dt.date, words: Words) -> str:
+    """A day after the word "to", which in Welsh changes its first letter."""
+    return f"{_list('days_after_to', words)[date.weekday()]} {day(date, words)}"
+
+
+def _list(name: str, words: Words | None) -> tuple[str, ...]:
+    return (words or english()).lists[name]
 
 
 def _whole_days(event: EditionEvent) -> bool:
@@ -59,16 +63,17 @@ def _whole_days(event: EditionEvent) -> bool:
     return event.starts.time() == midnight and (event.ends is None or event.ends.time() == midnight)
 
 
-def credit(source: str | None, published: dt.date | None) -> str:
+def credit(source: str | None, published: dt.date | None, words: Words | None = None) -> str:
     """Who published a story, and when: Ofcom, 8 May 2024. Empty if neither is known."""
-    return ", ".join(part for part in (source, day(published) if published else None) if part)
+    return ", ".join(part for part in (source, day(published, words) if published else None) if part)
 
 
-def readers_only(audience_title: str) -> str:
+def readers_only(audience_title: str, words: Words | None = None) -> str:
     """The label of an item kept for an audience: For police forces only."""
     first, rest = audience_title[:1], audience_title[1:]
     # "Police forces" is lowered inside the phrase, "NPCC leads" is not.
-    return f"For {first + rest if rest[:1].isupper() else first.lower() + rest} only"
+    audience = first + rest if rest[:1].isupper() else first.lower() + rest
+    return (words or english()).say("for_only", audience=audience)
 
 
 def issue_label(title: str, masthead: str) -> str:
@@ -77,12 +82,13 @@ def issue_label(title: str, masthead: str) -> str:
     return rest.lstrip(" ,:;-–—") or title
 
 
-def occasion(item: EditionItem, edition: Edition) -> str:
+def occasion(item: EditionItem, edition: Edition, words: Words | None = None) -> str:
     """An event in a link's words: 24 September; with more where another event would be called the same (C-03)."""
     if item.event is None:
         return item.title
-    day_only, with_time = _names(item.event)
-    others = [_names(other.event) for other in edition.items if other.event and other.id != item.id]
+    words = words or english()
+    day_only, with_time = _names(item.event, words)
+    others = [_names(other.event, words) for other in edition.items if other.event and other.id != item.id]
     if day_only not in {name for name, _ in others}:
         return day_only
     return with_time if with_time not in {name for _, name in others} else f"“{item.title}”"
@@ -126,6 +132,6 @@ def _set_apart(item: EditionItem) -> EditionItem:
     )
 
 
-def _names(event: EditionEvent) -> tuple[str, str]:
-    date = f"{event.starts.day} {_MONTHS[event.starts.month - 1]}"
-    return date, f"{date} at {clock(event.starts)}"
+def _names(event: EditionEvent, words: Words) -> tuple[str, str]:
+    date = f"{event.starts.day} {_list('months', words)[event.starts.month - 1]}"
+    return date, words.say("occasion_with_time", day=date, time=clock(event.starts, words))
