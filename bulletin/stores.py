@@ -31,7 +31,8 @@ _PASSING = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sql
 def open_database(url: str) -> Engine:
     """The database at an SQLAlchemy address. A new SQLite file is readable by its owner only (Z-23).
 
-    Transactions take SQLite's write lock when they begin, so that what a claim reads cannot change before it writes.
+    Transactions take SQLite's write lock when they begin, so that what a claim reads cannot change before it writes;
+    those of `reading(engine)` do not.
     A commit is on the disk when it returns, also after a power cut. A new database gets all tables, one of an older
     version is brought up to date: whole or not at all, by one process while others wait, and after a copy of an SQLite
     file was put into `backups` beside it. Raises `BulletinError` if it cannot be opened, or is newer than this program.
@@ -51,7 +52,7 @@ def open_database(url: str) -> Engine:
         if engine.dialect.name == "sqlite":
             _make_private(parsed.database)
             event.listen(engine, "connect", _set_up_sqlite)
-            event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+            event.listen(engine, "begin", _begin_sqlite)
         if engine.dialect.name == "postgresql":
             event.listen(engine, "handle_error", _say_no_values)
         if _version(engine) != VERSIONS[-1]:
@@ -63,6 +64,11 @@ def open_database(url: str) -> Engine:
         engine.dispose()
         raise
     return engine
+
+
+def reading(engine: Engine) -> Engine:
+    """The same database for questions only: they see one moment's state, and wait for no writer."""
+    return engine.execution_options(**{_READS: True})
 
 
 @contextmanager
@@ -209,6 +215,13 @@ def _say_no_values(context: ExceptionContext) -> None:
     context.original_exception.args = (str(context.original_exception).partition("\n")[0],)
     if context.sqlalchemy_exception:
         context.sqlalchemy_exception.args = context.original_exception.args
+
+
+_READS = "bulletin_only_reads"
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN" if connection.get_execution_options().get(_READS) else "BEGIN IMMEDIATE")
 
 
 def _set_up_sqlite(connection: Any, _record: object) -> None:

@@ -100,6 +100,21 @@ def test_a_fault_of_ours_is_not_blamed_on_the_database(tmp_path: Path) -> None:
         stumble()
 
 
+def test_readers_are_found_while_another_program_writes(tmp_path: Path, database_url: str) -> None:
+    """Questions wait for nobody, and see the state before what is not finished yet."""
+    with newsroom(tmp_path, url=database_url) as room:
+        room.subscribe(["a@example.org"])
+        with room.engine.begin() as writing:
+            writing.execute(people.update().values(name="Ann"))
+            found = room.readers.find("a@example.org")
+            assert found
+            assert found.name == ""
+            assert len(list(room.readers.all())) == 1
+        found = room.readers.find("a@example.org")
+        assert found
+        assert found.name == "Ann"
+
+
 def test_times_keep_their_zone(tmp_path: Path, database_url: str) -> None:
     """What is written in any zone reads back as the same moment in UTC."""
     summer = dt.timezone(dt.timedelta(hours=1))

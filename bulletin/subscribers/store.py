@@ -19,6 +19,7 @@ from sqlalchemy.exc import IntegrityError
 
 from bulletin.errors import BulletinError
 from bulletin.model import Subscriber, SubscriberState
+from bulletin.stores import reading
 from bulletin.subscribers.audience import domain_of
 from bulletin.subscribers.consent import TAKES_BACK, Cause, Move, Suppression, move
 from bulletin.subscribers.tokens import AddressHashes, hash_of_token, new_token
@@ -62,7 +63,7 @@ class Subscribers:
     """The store of subscribers. Consent records are only ever added (P-10); the database holds that, too."""
 
     def __init__(self, engine: Engine, secret: bytes) -> None:
-        self._engine = engine
+        self._engine, self._reading = engine, reading(engine)
         self._hashes = AddressHashes(secret)
 
     # ---- coming and going
@@ -239,7 +240,7 @@ class Subscribers:
 
     def all(self) -> Iterator[Subscriber]:
         """Every subscriber, also those who left, in the order of their ids."""
-        with self._engine.connect() as connection:
+        with self._reading.connect() as connection:
             # Pages instead of one long read: nobody is kept from writing meanwhile.
             last = ""
             while rows := connection.execute(
@@ -251,13 +252,13 @@ class Subscribers:
 
     def find(self, email: str) -> Subscriber | None:
         """The subscriber with this normalised address."""
-        with self._engine.connect() as connection:
+        with self._reading.connect() as connection:
             row = connection.execute(select(people).where(people.c.email == email)).one_or_none()
         return _subscriber(row) if row else None
 
     def get(self, subscriber: str) -> Subscriber | None:
         """The subscriber with this id."""
-        with self._engine.connect() as connection:
+        with self._reading.connect() as connection:
             row = connection.execute(select(people).where(people.c.id == subscriber)).one_or_none()
         return _subscriber(row) if row else None
 
@@ -265,13 +266,13 @@ class Subscribers:
         """Each normalised address with its state, also where only a hash is left; None for who is not known."""
         rest = iter(emails)
         while chunk := list(islice(rest, _CHUNK)):
-            with self._engine.connect() as connection:
+            with self._reading.connect() as connection:
                 found = self._states(connection, chunk)
             yield from ((email, found.get(email)) for email in chunk)
 
     def counts(self) -> dict[SubscriberState, int]:
         """How many subscribers are in each state."""
-        with self._engine.connect() as connection:
+        with self._reading.connect() as connection:
             rows = connection.execute(select(people.c.state, func.count()).group_by(people.c.state)).all()
             gone = select(func.count()).where(suppressions.c.reason == SubscriberState.ERASED.value)
             erased = connection.scalar(gone) or 0
@@ -281,7 +282,7 @@ class Subscribers:
     def history(self, subscriber: str) -> list[tuple[str, dt.datetime, str]]:
         """What a subscriber agreed to and ended: what, when, how; oldest first."""
         columns = (consents.c.what, consents.c.at, consents.c.how)
-        with self._engine.connect() as connection:
+        with self._reading.connect() as connection:
             found = select(*columns).where(consents.c.subscriber == subscriber).order_by(consents.c.number)
             return [(what, at, how) for what, at, how in connection.execute(found)]
 
