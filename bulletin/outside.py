@@ -19,7 +19,7 @@ from bulletin.domains._line import Answer, Line, NotAskedError, State
 from bulletin.errors import BulletinError
 from bulletin.guard import NO_HOST, FetchError
 from bulletin.http import Fetched, Probed
-from bulletin.providers._provider import Surroundings, Way, way_of
+from bulletin.providers._provider import Surroundings, Way, check_of, way_of
 from bulletin.providers._provider import load as load_provider
 from bulletin.publication import Publication
 from bulletin.render.message import Envelope
@@ -85,12 +85,10 @@ def examine(home: Publication, outside: Outside, *, is_example: Callable[[str], 
     if not known:
         # Closed networks have servers that know nothing of the world: all names would seem to be missing.
         hint = "Ask another server with --resolver, or leave such questions out with --offline."
-        yield Line(
-            State.LOOK, "Domain: the DNS could not be asked: this machine's server knows only its own network.", hint
-        )
+        yield Line(State.LOOK, "Domain: the DNS could not be asked: the server knows only its own network.", hint)
         return
     yield from whole.lines(setup, outside.look, outside.fetch)
-    yield _mail_server(home, way)
+    yield from _mail_server(home, way)
     yield from _pages(home, outside, is_example)
 
 
@@ -132,27 +130,40 @@ def received(raw: bytes, outside: Outside) -> Iterator[Line]:
 # ---------------------------------------------------------------- the mail server
 
 
-def _mail_server(home: Publication, way: Way) -> Line:
-    """TLS as the way out offers it, and whether it takes our name and password (K-07)."""
+def _mail_server(home: Publication, way: Way) -> Iterator[Line]:
+    """TLS as the way out offers it, and whether it takes our name and password (K-07, S-43)."""
     rule = "B-02 TLS"
     if way.service:
-        return Line(State.PASS, f"TLS: {way.service} is reached by https, and hands mail on by TLS.", rule=rule)
+        yield Line(
+            State.PASS, f"TLS: {way.service} is reached by https, and hands mail on by TLS if it can.", rule=rule
+        )
+        if not way.requires_tls:
+            hint = f"Government guidance favours the other way: require_tls = true in the settings of {way.service}."
+            what = f"TLS onwards: a server that takes mail in clear text only gets it so from {way.service}."
+            yield Line(State.LOOK, what, hint)
+        return
     if not way.host:
         hint = 'Name the provider that will send in [sending], "provider".'
-        return Line(State.LOOK, "TLS: nothing is sent yet, so no mail server was asked.", hint, rule)
+        yield Line(State.LOOK, "TLS: nothing is sent yet, so no mail server was asked.", hint, rule)
+        return
     surroundings = Surroundings(
         config=home.config, environment=home.environment, outbox_dir=home.root, now=lambda: dt.datetime.now(dt.UTC)
     )
     try:
-        from bulletin.providers import smtp
-
-        version = smtp.check(surroundings)
+        check = check_of(load_provider(home.config.sending.provider))
+        if check is None:
+            hint = "Send yourself a test, and look at how it arrived."
+            yield Line(State.LOOK, f"TLS: {way.host} cannot be tried out from here.", hint, rule)
+            return
+        version = check(surroundings)
     except BulletinError as error:
-        return Line(State.FAIL, f"TLS: {error.message}", error.hint, rule)
-    if not version:
+        yield Line(State.FAIL, f"TLS: {error.message}", error.hint, rule)
+        return
+    if version:
+        yield Line(State.PASS, f"TLS: {way.host} takes mail over {version}, and takes it from us.", rule=rule)
+    else:
         hint = "Ask who runs the mail server on this machine whether it hands mail on by TLS."
-        return Line(State.LOOK, f"TLS: {way.host} takes mail in clear text, on this machine.", hint, rule)
-    return Line(State.PASS, f"TLS: {way.host} takes mail over {version}, and took the log-in.", rule=rule)
+        yield Line(State.LOOK, f"TLS: {way.host} takes mail in clear text, on this machine.", hint, rule)
 
 
 # ---------------------------------------------------------------- pages and time

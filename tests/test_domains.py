@@ -41,7 +41,7 @@ from bulletin.errors import BulletinError
 from bulletin.guard import Limits
 from bulletin.http import Client, Fetched, Probed
 from bulletin.outside import Outside, setup_of
-from bulletin.publication import open_publication
+from bulletin.publication import Publication, open_publication
 
 NOW = dt.datetime(2026, 5, 20, 12, 0, tzinfo=dt.UTC)
 ITEMS = {
@@ -373,13 +373,12 @@ def test_a_policy_for_the_way_in_is_read_as_others_would(policy: str, said: str)
 # ---------------------------------------------------------------- the publication as a whole
 
 
-def home_with(folder: Path, *, provider: str = "", sender: str = 'dkim_selectors = ["s1"]', **environment: str):  # type: ignore[no-untyped-def]
-    text = SETTINGS.replace("[web]", f"{sender}\n\n[web]")
+def home_with(folder: Path, *, provider: str = "", **environment: str) -> Publication:
+    """The publication of the other tests with a key named. `provider` is a name, a colon, and the settings it needs."""
+    text = SETTINGS.replace("[web]", 'dkim_selectors = ["s1"]\n\n[web]')
+    name, _, more = provider.partition(":")
     if provider:
-        text = (
-            text.replace('provider = "outbox"', f'provider = "{provider.partition(":")[0]}"')
-            + provider.partition(":")[2]
-        )
+        text = text.replace('provider = "outbox"', f'provider = "{name}"') + more
     (folder / "bulletin.toml").write_text(text, encoding="utf-8")
     return open_publication(folder, environment)
 
@@ -407,6 +406,15 @@ def test_the_domain_at_the_mail_service_is_the_one_that_is_looked_at(tmp_path: P
     setup, way = setup_of(home)
     assert (setup.author, setup.bounces, setup.signing) == (AT, "mg.harbour-trust.uk", "mg.harbour-trust.uk")
     assert way.service == "Mailgun"
+
+
+@pytest.mark.parametrize("strict", [True, False])
+def test_a_service_that_may_fall_back_to_clear_text_is_worth_a_look(tmp_path: Path, strict: bool) -> None:
+    """S-43."""
+    settings = f'mailgun:\n[providers.mailgun]\ndomain = "mg.harbour-trust.uk"\nrequire_tls = {str(strict).lower()}\n'
+    with dns_server(good_zone()) as server:
+        found = examine(home_with(tmp_path, provider=settings), outside(server))
+    assert bool([line for line in found if line.what.startswith("TLS onwards")]) is not strict
 
 
 def test_an_example_is_asked_about_nowhere(tmp_path: Path) -> None:

@@ -78,6 +78,18 @@ class Way:
     """The mail server that takes the mail, where there is one."""
     service: str = ""
     """Name of the mail service, where its own machines send."""
+    requires_tls: bool = False
+    """Whether the service hands mail on over protected connections only."""
+
+
+def check_of(provider: Provider) -> Callable[[Surroundings], str] | None:
+    """A provider's own trial of its settings, if its module has a `check`.
+
+    It asks the other side whether it takes us, sends nothing, and gives the version of TLS, or nothing for clear text.
+    Raises `BulletinError` saying what is wrong.
+    """
+    check = getattr(provider, "check", None)
+    return cast("Callable[[Surroundings], str]", check) if callable(check) else None
 
 
 def way_of(provider: Provider, config: Config) -> Way:

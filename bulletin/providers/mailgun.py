@@ -57,8 +57,9 @@ class Settings:
 
 def way(config: Config) -> Way:
     """Mailgun bounces to and signs with its own name for the domain. Raises `BulletinError` if settings are missing."""
-    domain = provider_settings(config, "mailgun", Settings).domain
-    return Way(bounces=domain, signing=domain, spf_include="mailgun.org", service="Mailgun")
+    settings = provider_settings(config, "mailgun", Settings)
+    domain, strict = settings.domain, settings.require_tls
+    return Way(bounces=domain, signing=domain, spf_include="mailgun.org", service="Mailgun", requires_tls=strict)
 
 
 @contextmanager
