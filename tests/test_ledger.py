@@ -55,7 +55,7 @@ def test_a_claim_is_on_the_disk_before_anybody_is_called(room: Newsroom) -> None
     claim(room, limit=2)
     with create_engine(room.engine.url).connect() as other:
         found = other.exec_driver_sql("SELECT state, count(*) FROM delivery GROUP BY state")
-        assert {state: number for state, number in found} == {"claimed": 2, "planned": 1}
+        assert dict(found.tuples().all()) == {"claimed": 2, "planned": 1}
     other.engine.dispose()
 
 
