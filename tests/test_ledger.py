@@ -54,8 +54,8 @@ def test_a_claim_is_on_the_disk_before_anybody_is_called(room: Newsroom) -> None
     room.ledger.start_or_resume(room.plan(), now=NOON)
     claim(room, limit=2)
     with create_engine(room.engine.url).connect() as other:
-        found = other.exec_driver_sql("SELECT state, count(*) FROM delivery GROUP BY state")
-        assert dict(found.tuples().all()) == {"claimed": 2, "planned": 1}
+        found = other.exec_driver_sql("SELECT state, count(*) AS copies FROM delivery GROUP BY state")
+        assert {row.state: row.copies for row in found} == {"claimed": 2, "planned": 1}
     other.engine.dispose()
 
 
