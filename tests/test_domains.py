@@ -351,6 +351,35 @@ def test_a_domain_that_does_not_exist_gets_the_policy_for_those() -> None:
     assert dmarc.asked_for(walked) == "quarantine"
 
 
+def test_a_subdomain_without_any_record_gets_the_policy_for_those_that_do_not_exist() -> None:
+    zone = {("_dmarc.x.uk", "TXT"): ["v=DMARC1; p=reject; np=none"], ("here.x.uk", "A"): ["198.51.45.1"]}
+    with dns_server(zone) as server:
+        look = outside(server).look
+        for name, state in (("here.x.uk", State.PASS), ("gone.x.uk", State.LOOK)):
+            assert worst(list(dmarc.lines(name, dmarc.walk(name, look), look)), "DMARC policy").state is state
+
+
+@pytest.mark.parametrize(
+    ("list_id", "state"),
+    [
+        ("notes.mail.harbour-trust.uk", State.PASS),
+        ("notes.harbour-trust.uk", State.PASS),
+        ("notes.other.uk", State.LOOK),
+        ("notes.notharbour-trust.uk", State.LOOK),
+    ],
+)
+def test_the_list_is_named_at_a_domain_of_ours(list_id: str, state: State) -> None:
+    """L-12."""
+    assert worst(judged(good_zone(), replace(SETUP, list_id=list_id)), "List-Id").state is state
+
+
+def test_each_question_is_asked_once() -> None:
+    with dns_server(good_zone()) as server:
+        ways = outside(server)
+        list(whole.lines(SETUP, ways.look, ways.fetch))
+        assert len(server.asked) == len(set(server.asked))
+
+
 @pytest.mark.parametrize(
     ("policy", "said"),
     [
@@ -423,6 +452,15 @@ def test_an_example_is_asked_about_nowhere(tmp_path: Path) -> None:
         found = examine(open_publication(tmp_path, {}), outside(server))
         assert server.asked == []
     assert worst(list(found), "Domain").state is State.LOOK
+
+
+def test_an_example_for_answers_is_not_asked_about_either(tmp_path: Path) -> None:
+    text = SETTINGS.replace("editors@harbour-trust.uk", "editors@example.com")
+    (tmp_path / "bulletin.toml").write_text(text, encoding="utf-8")
+    with dns_server(good_zone()) as server:
+        examine(open_publication(tmp_path, {}), outside(server))
+        assert server.asked
+        assert not [name for name, _ in server.asked if name.endswith("example.com")]
 
 
 def test_no_answer_at_all_is_one_line(tmp_path: Path) -> None:
