@@ -244,6 +244,8 @@ class Config:
     """Where the public pages live."""
     language: str = "en-GB"
     """Language of the issues: en-GB"""
+    languages: tuple[str, ...] = ()
+    """All languages an issue may appear in: [en-GB, cy]. Leave out if there is only the one above."""
     timezone: str = "Europe/London"
     """Time zone of dates and times."""
     description: str = ""
@@ -277,6 +279,11 @@ class Config:
     def zone(self) -> ZoneInfo:
         """The publication's time zone."""
         return ZoneInfo(self.timezone)
+
+    @property
+    def other_languages(self) -> tuple[str, ...]:
+        """The languages an issue may appear in beside the publication's own."""
+        return tuple(language for language in self.languages if language.lower() != self.language.lower())
 
     @property
     def archive_url(self) -> str:
@@ -427,8 +434,7 @@ def _beyond_schema(config: Config) -> Iterator[Complaint]:
         )
     yield from _signing(config.sender)
     yield from _addresses(config)
-    if not _LANGUAGE.match(config.language):
-        yield ("language",), f'"{config.language}" is not a language tag.', "For British English write en-GB."
+    yield from _languages(config)
     yield from _brand_colours(config.brand)
     logo = config.brand.logo
     if logo is not None and not _LOGO.match(logo):
@@ -448,6 +454,20 @@ def _beyond_schema(config: Config) -> Iterator[Complaint]:
     for name in ("unconfirmed_days", "send_logs_months"):
         if not 1 <= getattr(config.retention, name) <= 1200:
             yield ("retention", name), "this is not a time that can be kept.", "Write a number from 1 to 1200."
+
+
+def _languages(config: Config) -> Iterator[Complaint]:
+    if not _LANGUAGE.match(config.language):
+        yield ("language",), f'"{config.language}" is not a language tag.', "For British English write en-GB."
+    first_parts = [config.language.partition("-")[0].lower()]
+    for number, language in enumerate(config.languages):
+        at: Loc = ("languages", number)
+        first = language.partition("-")[0].lower()
+        if not _LANGUAGE.match(language):
+            yield at, f'"{language}" is not a language tag.', "For Welsh write cy, for British English en-GB."
+        elif first in first_parts and language.lower() != config.language.lower():
+            yield at, f'"{language}" is there already.', "Name each language once."
+        first_parts.append(first)
 
 
 def _signing(sender: Sender) -> Iterator[Complaint]:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin
 
 from bulletin.errors import Place, Problem
 from bulletin.fitting import Unsure, fit
@@ -181,7 +181,7 @@ def _kind_at(kind: Any, loc: Loc) -> Any:
         if isinstance(part, int):
             kind = next((arg for arg in get_args(kind) if arg is not Ellipsis), None)
         else:
-            kind = _hints(_dataclass_in(kind)).get(part)
+            kind = get_args(kind)[1] if get_origin(kind) is dict else _hints(_dataclass_in(kind)).get(part)
     return _dataclass_in(kind)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
@@ -22,6 +23,7 @@ from bulletin.model import (
     Item,
     Picture,
 )
+from bulletin.translations import Untranslated
 
 LOGO_WIDEST = 536
 """Pixels of the mail's column without its margins."""
@@ -29,12 +31,18 @@ LOGO_FORMATS = frozenset({"PNG", "JPEG"})
 
 
 def make_edition(
-    issue: Issue, config: Config, pictures: Mapping[str, Picture | None], audience: str = EVERYONE
+    issue: Issue,
+    config: Config,
+    pictures: Mapping[str, Picture | None],
+    audience: str = EVERYONE,
+    untranslated: Untranslated | None = None,
 ) -> Edition:
     """The issue as `audience` reads it: everyone's items and its own, in order, without empty sections.
 
     `pictures` holds the facts of the issue's picture files and of the masthead's. A picture is shown only where it may
     be published: mail fetches pictures from the archive, so restricted items and issues outside the archive have none.
+
+    In another language, issue and settings are what `translations.speak` made of them, and `untranslated` what it left.
 
     Raises `LeakError` if everyone would read what is marked for fewer (S-21).
     """
@@ -42,14 +50,26 @@ def make_edition(
         _refuse_marked(issue)
     read = [item for item in issue.items if may_read(audience, item)]
     marking, tlp = _marking(issue, read, config), _tlp(read)
+    untranslated = untranslated or Untranslated()
     sections = []
     for section in issue.sections:
-        items = tuple(_item(item, issue, config, pictures) for item in section.items if may_read(audience, item))
+        items = tuple(
+            replace(_item(item, issue, config, pictures), untranslated=untranslated.items.get(item.id, frozenset()))
+            for item in section.items
+            if may_read(audience, item)
+        )
         if items:
             title = section.title or config.section_title(section.id)
             layout = section.layout or config.section_layout(section.id)
             sections.append(
-                EditionSection(id=section.id, title=title, intro=section.intro or "", items=items, layout=layout)
+                EditionSection(
+                    id=section.id,
+                    title=title,
+                    intro=section.intro or "",
+                    items=items,
+                    layout=layout,
+                    untranslated=untranslated.sections.get(section.id, frozenset()),
+                )
             )
     titles = {known.id: known.title for known in config.audiences}
     return Edition(
@@ -69,6 +89,8 @@ def make_edition(
         marking=marking,
         tlp=tlp,
         logo=_logo(issue, config, pictures) if issue.public else None,
+        untranslated=untranslated.general | ({"audience_title"} if audience in untranslated.audiences else set()),
+        source_language=untranslated.source_language,
     )
 
 

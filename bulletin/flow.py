@@ -22,6 +22,7 @@ from bulletin.errors import BulletinError, LeakError, Problem
 from bulletin.markings import refuse_before_embargo
 from bulletin.model import Candidate, Finding, Image, Issue, Item, Mend, RenderedEdition, Severity
 from bulletin.publication import Publication, open_publication, write_atomically
+from bulletin.translations import Spoken, Untranslated
 
 if TYPE_CHECKING:
     from bulletin.clients.score import ClientScore
@@ -72,6 +73,36 @@ def new(home: Publication, issue: str, date: dt.date | None) -> Path:
     from bulletin import starting
 
     return starting.make_issue(home, issue, date)
+
+
+def translate(home: Publication, issue: str, language: str) -> tuple[Path, tuple[str, ...], bool]:
+    """Make the file of an issue's words in another language, or add to it the items that are new.
+
+    Gives its path, the ids of the items added, and whether it is new. What stands in it is kept as it is.
+    """
+    from bulletin import starting
+    from bulletin.issuefile import translate as translating
+
+    if language not in home.config.other_languages:
+        tags = ", ".join(f'"{tag}"' for tag in (home.config.language, *home.config.other_languages, language))
+        raise BulletinError(
+            f'"{language}" is not among the languages of {home.settings_file} that issues are translated into.',
+            hint=f"Write there, at the top: languages = [{tags}]",
+        )
+    original = home.read_issue(issue).issue
+    path = home.translation_path(issue, language)
+    is_new, added = not path.exists(), tuple(item.id for item in original.items)
+
+    def put(text: str, shown: str) -> str:
+        nonlocal added
+        if is_new and not text:
+            return translating.skeleton(original, language)
+        changed, added = translating.with_new_items(text, shown, original)
+        return changed
+
+    starting.write_translation_schema(home)
+    home.edit_issue(issue, put, language=language)
+    return path, added, is_new
 
 
 # ---------------------------------------------------------------- collect, add, pick
@@ -333,6 +364,8 @@ def _judge(
     from bulletin import checks, linkcheck
     from bulletin.checks.links import addresses
 
+    from bulletin import words as phrases
+
     words, breaks = _faults_of_templates(home)
     material = checks.Material(
         file=file,
@@ -346,6 +379,8 @@ def _judge(
         leaving=leaving,
         theme=words,
         theme_breaks=breaks,
+        translations=home.translations(file),
+        phrases=tuple(phrases.load(home.template_dirs, language) for language in home.config.other_languages),
     )
     client = replace(client_for(home), limits=linkcheck.LIMITS)
     cache = home.cache_dir / "links.json"
@@ -479,18 +514,36 @@ def render(home: Publication, issue: str) -> tuple[RenderedEdition, ...]:
 
 
 def render_file(home: Publication, file: IssueFile) -> tuple[RenderedEdition, ...]:
-    """The same, of an issue already read. Held against the leak gate before anybody sees it."""
+    """The same, of an issue already read. Held against the leak gate before anybody sees it.
+
+    Other languages come first, the publication's own last.
+    """
     from bulletin import gate
     from bulletin.render import render as render_edition
 
     pictures, secret = home.pictures(file.issue), home.secret()
+    own = Spoken(file.issue, home.config, Untranslated())
+    versions = (*_translated(home, file), own)
     rendered = []
-    for audience in audiences_of(file.issue, home.config):
-        edition = make_edition(file.issue, home.config, pictures, audience)
-        finished = render_edition(edition, home.config, template_dirs=home.template_dirs, secret=secret)
-        gate.check_edition(finished, file.issue, home.config)
-        rendered.append(finished)
+    for version in versions:
+        for audience in audiences_of(file.issue, home.config):
+            edition = make_edition(version.issue, version.config, pictures, audience, version.untranslated)
+            finished = render_edition(edition, version.config, template_dirs=home.template_dirs, secret=secret)
+            for said in {id(version.issue): version.issue, id(file.issue): file.issue}.values():
+                gate.check_edition(finished, said, home.config)
+            rendered.append(finished)
     return tuple(rendered)
+
+
+def _translated(home: Publication, file: IssueFile) -> Iterator[Spoken]:
+    """The issue in each other language that it has a file for."""
+    from bulletin import words
+    from bulletin.translations import speak
+
+    for language, translated in home.translations(file).items():
+        if translated:
+            phrases = words.load(home.template_dirs, language)
+            yield speak(file.issue, home.config, translated.translation, language, phrases)
 
 
 def write_rendered(
@@ -688,11 +741,13 @@ def prepare_sending(home: Publication, issue: str) -> Prepared:
     checked = check(home, issue)
     if checked.refused:
         raise checked.refused
-    rendered = {edition.audience: edition for edition in checked.rendered}
+    own = home.config.language
+    rendered = {edition.audience: edition for edition in checked.rendered if edition.language == own}
+    translated = tuple(edition for edition in checked.rendered if edition.language != own)
     name = home.config.sending.provider
     with database(home.database_url) as engine:
         readers = Subscribers(engine, home.secret()).all()
-        plan = make_plan(issue, rendered, readers, home.config, name, now=now())
+        plan = make_plan(issue, rendered, readers, home.config, name, now=now(), translated=translated)
         really_sends = providers.load(name).CAPABILITIES.really_sends
         ledger = Ledger(engine)
         rehearsed_by = frozenset(filter(_keeps_mail_here, ledger.providers(issue))) if really_sends else frozenset()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Final, Literal
 
@@ -221,6 +221,62 @@ class Issue:
     def items(self) -> Iterator[Item]:
         """Every item, in reading order."""
         return (item for section in self.sections for item in section.items)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TranslatedItem:
+    """The words of an item in another language."""
+
+    __pydantic_config__ = STRICT
+
+    title: str | None = None
+    """The headline."""
+    link: str | None = None
+    """Words of the link, if the item has any."""
+    summary: str | None = None
+    """The story. Markdown."""
+    alt: str | None = None
+    """What the picture shows."""
+    place: str | None = None
+    """Where the event is, such as Ar-lein."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TranslatedSection:
+    """The words of a section in another language."""
+
+    __pydantic_config__ = STRICT
+
+    title: str | None = None
+    """A heading for this issue only. Leave out to use the one in templates/words."""
+    intro: str | None = None
+    """A sentence or two under the heading. Markdown."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Translation:
+    """The words of an issue in another language. Everything else stands in the issue file alone."""
+
+    __pydantic_config__ = STRICT
+
+    schema: int
+    """Version of this file's format: 1"""
+    title: str | None = None
+    """Title with the month and year: Bwletin VKPP, Mai 2024"""
+    subject: str | None = None
+    """Subject line of the mail."""
+    preheader: str | None = None
+    """The line mail programs show after the subject."""
+    notice: str | None = None
+    """One line shown above everything else."""
+    welcome: str | None = None
+    """Opening words. Markdown."""
+    signed: str | None = None
+    """Who the opening words are from."""
+    sections: dict[str, TranslatedSection] = field(default_factory=dict)
+    """The words of each section, under its id."""
+    items: dict[str, TranslatedItem] = field(default_factory=dict)
+    """The words of each item, under its id."""
 
 
 # ---------------------------------------------------------------- what checks notice

@@ -14,7 +14,7 @@ from pathlib import Path
 from bulletin import config as settings
 from bulletin.config import Config
 from bulletin.errors import BulletinError
-from bulletin.issuefile import IssueFile, read
+from bulletin.issuefile import IssueFile, TranslationFile, read, read_translation
 from bulletin.model import Issue, Picture
 from bulletin.pictures import measure
 from bulletin.words import starter_templates
@@ -135,6 +135,22 @@ class Publication:
             )
         return read(read_text(path, shown), shown, self.config.vocabulary, folder=issue)
 
+    def translation_path(self, issue: str, language: str) -> Path:
+        """The file of an issue's words in another language."""
+        return self.issue_dir(issue) / f"issue.{language}.yaml"
+
+    def translations(self, file: IssueFile) -> dict[str, TranslationFile | None]:
+        """The issue's words in each further language of the settings; None where there is no file.
+
+        Raises `FileProblems` with everything wrong with the first file that cannot be read.
+        """
+        found: dict[str, TranslationFile | None] = {}
+        for language in self.config.other_languages:
+            path = self.translation_path(file.issue.id, language)
+            shown = self.shown(path)
+            found[language] = read_translation(read_text(path, shown), shown, file.issue) if path.is_file() else None
+        return found
+
     def other_issues(self, issue: str) -> Iterator[Issue]:
         """All issues but this one, oldest first. One that cannot be read is left out; `doctor` names it."""
         for name in self.issue_ids():
@@ -142,15 +158,20 @@ class Publication:
                 with suppress(BulletinError):
                     yield self.read_issue(name).issue
 
-    def edit_issue(self, issue: str, edit: Callable[[str, str], str]) -> bool:
+    def edit_issue(self, issue: str, edit: Callable[[str, str], str], *, language: str = "") -> bool:
         """Change an issue's text with `edit(text, shown path)`; whether anything changed.
+
+        With `language` it is the text of that translation, empty if there is no file yet.
 
         The file is replaced as a whole, never half, and never over somebody's save: if it changed while `edit` was at
         work, the edit is made again on the new text. Of several commands at once each waits for the one before.
         """
-        path = self.issue_path(issue)
+        path = self.translation_path(issue, language) if language else self.issue_path(issue)
         shown = self.shown(path)
         with self._editing(shown):
+            if language and not path.exists():
+                write_atomically(path, edit("", shown).encode("utf-8"))
+                return True
             for _ in range(5):
                 before = path.read_bytes()
                 after = edit(_decoded(before, shown), shown).encode("utf-8")

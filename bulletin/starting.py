@@ -13,11 +13,13 @@ from typing import Any
 from bulletin import door
 from bulletin.config import Config
 from bulletin.errors import BulletinError
-from bulletin.model import EVERYONE, Issue
+from bulletin.issuefile import translate
+from bulletin.model import EVERYONE, Issue, Translation
 from bulletin.publication import SETTINGS, Publication, has_settings, write_atomically
 from bulletin.words import starter_templates
 
 SCHEMA_FILE = "issue.schema.json"
+TRANSLATION_SCHEMA_FILE = translate.SCHEMA_FILE
 _THEME = ("mail", "archive")
 
 
@@ -85,6 +87,15 @@ def write_schema(publication: Publication) -> Path:
     return path
 
 
+def write_translation_schema(publication: Publication) -> Path:
+    """Write the JSON Schema of the files that hold an issue's words in another language."""
+    schema = door.json_schema(Translation)
+    _let_lists_be_empty(schema)
+    path = publication.issues_dir / TRANSLATION_SCHEMA_FILE
+    write_atomically(path, (json.dumps(schema, indent=2, ensure_ascii=False) + "\n").encode())
+    return path
+
+
 def issue_schema(config: Config) -> dict[str, Any]:
     """The JSON Schema of an issue file, in which sections, topics and audiences are the publication's."""
     schema = door.json_schema(Issue)
@@ -105,8 +116,8 @@ def _let_lists_be_empty(schema: dict[str, Any]) -> None:
     """A key with nothing behind it counts as not given, so editors should not complain of it."""
     for kind in (schema, *schema["$defs"].values()):
         for name, field in kind["properties"].items():
-            if field.get("type") == "array":
-                kind["properties"][name] = {**field, "type": ["array", "null"]}
+            if field.get("type") in {"array", "object"}:
+                kind["properties"][name] = {**field, "type": [field["type"], "null"]}
 
 
 def _last_working_day(issue: str) -> dt.date:

@@ -17,7 +17,8 @@ LAYERS = {
     "skins": {"__main__", "cli", "web", "preview", "demo"},
     "story": {"flow"},
     "stages": {
-        *("starting", "collecting", "linkcheck", "sources", "selection", "editions", "checks", "clients", "render"),
+        *("starting", "collecting", "linkcheck", "sources", "selection", "translations", "editions", "checks"),
+        *("clients", "render"),
         *("gate", "archive", "subscribers", "delivery", "providers", "manual", "doctor", "domains", "outside"),
     },
     "edge": {
@@ -40,6 +41,7 @@ LAYERS = {
 PURE = (
     "bulletin.render",
     "bulletin.editions",
+    "bulletin.translations",
     "bulletin.selection",
     "bulletin.addresses",
     "bulletin.checks",

@@ -4,7 +4,8 @@ A check's cases stand in `data/checks/CODE.yaml`. Each case is merged over the c
 over the issue, `item` over its first item, `other` over the second, `settings` over the settings. `earlier` holds
 fragments for earlier issues, `pictures` facts of picture files, `html` the rendered mail or the number of its bytes
 and `text` its plain text, `links` what asking for an address told, `words` the publication's own words, `theme` and
-`theme_breaks` problems of templates, `leaving` that the mail is about to be sent.
+`theme_breaks` problems of templates, `leaving` that the mail is about to be sent, `translations` the issue's words by
+language, and `phrases` what a publication's file of words in Welsh holds beside the starter's.
 
 A case that must fail names an excerpt of the message (`says`) and the path of the place (`at`), or the `place` itself
 if that is not in the issue file; how many findings there are if there is not just one (`times`); and what
@@ -18,6 +19,8 @@ import datetime as dt
 import inspect
 import json
 import re
+import shutil
+import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -28,11 +31,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from bulletin import checks, door, issuefile
+from bulletin import checks, door, issuefile, words
 from bulletin.config import Config
 from bulletin.errors import Place, Problem
 from bulletin.model import PERSONAL_FIELDS, Finding, Issue, LinkFact, LinkState, Picture, RenderedEdition, Severity
 from bulletin.publication import open_publication
+from bulletin.words import Words, starter_templates
 
 CASES = Path(__file__).parent / "data" / "checks"
 CHECKS = {check.code: check for check in checks.all_checks()}
@@ -65,6 +69,7 @@ def material(case: Mapping[str, Any]) -> checks.Material:
     config = door.admit(Config, merged(BASE["settings"], case.get("settings", {})), lambda loc: Place("settings"))
     assert isinstance(config, Config), config
     pictures = {**BASE["pictures"], **case.get("pictures", {})}
+    issue = issue_file(case).issue
     return checks.Material(
         file=issue_file(case),
         config=config,
@@ -78,7 +83,28 @@ def material(case: Mapping[str, Any]) -> checks.Material:
         words=frozenset(case.get("words", ())),
         theme=problems_of(case.get("theme", ())),
         theme_breaks=problems_of(case.get("theme_breaks", ())),
+        translations={
+            language: issuefile.read_translation(json.dumps({"schema": 1, **said}), f"issue.{language}.yaml", issue)
+            if said is not None
+            else None
+            for language, said in case.get("translations", {}).items()
+        },
+        phrases=phrases_of(case["phrases"]) if "phrases" in case else (),
     )
+
+
+def phrases_of(change: Mapping[str, str | None]) -> tuple[Words, ...]:
+    """The starter's words in Welsh with some changed, or taken away."""
+    with tempfile.TemporaryDirectory() as folder:
+        own = Path(folder) / "words"
+        own.mkdir()
+        shutil.copy(starter_templates() / "words" / "en.toml", own)
+        welsh = (starter_templates() / "words" / "cy.toml").read_text("utf-8")
+        for phrase, value in change.items():
+            welsh = re.sub(rf"(?m)^{phrase} = .*\n", "", welsh)
+            welsh += f"{phrase} = {json.dumps(value)}\n" if value is not None else ""
+        (own / "cy.toml").write_text(welsh, "utf-8")
+        return (words.load((Path(folder),), "cy"),)
 
 
 def problems_of(listed: Iterable[Mapping[str, Any]]) -> tuple[Problem, ...]:

@@ -15,8 +15,9 @@ from typing import Any
 from bulletin.config import Config
 from bulletin.door import Loc
 from bulletin.errors import Place, Problem
-from bulletin.issuefile import IssueFile
+from bulletin.issuefile import IssueFile, TranslationFile
 from bulletin.model import Finding, Issue, Item, LinkFact, Mend, Picture, RenderedEdition, Severity
+from bulletin.words import Words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +47,10 @@ class Material:
     """What is wrong with the words of the publication's own templates, each at its place in one of them."""
     theme_breaks: tuple[Problem, ...] = ()
     """What goes wrong when these templates are tried out with made-up issues at their worst."""
+    translations: Mapping[str, TranslationFile | None] = field(default_factory=lambda: MappingProxyType({}))
+    """The issue's words in each further language of the settings; None where nobody has written any."""
+    phrases: tuple[Words, ...] = ()
+    """The theme's own words in these languages."""
     kept: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
     """What one check has worked out of all this and others need too; see `_mail`."""
 

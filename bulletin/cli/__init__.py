@@ -21,6 +21,7 @@ COMMANDS = {
     "collect": ("collect", "Ask all sources for news, into the inbox."),
     "add": ("collect", "Add one story, from its web address or by hand."),
     "pick": ("pick", "Place stories from the inbox in sections."),
+    "translate": ("start", "Make or add to an issue's words in another language."),
     "check": ("check", "Say what is wrong with an issue, and where."),
     "preview": ("preview", "Look at the issue in a browser while you edit it."),
     "render": ("render", "Write the finished mails as files."),

@@ -1,4 +1,4 @@
-"""`init` and `new`."""
+"""`init`, `new` and `translate`."""
 
 from __future__ import annotations
 
@@ -37,3 +37,21 @@ def new(issue: str, date: dt.date | None) -> None:
     path = flow.new(home, issue, date)
     output.done(f"{home.shown(path)} is ready to edit.")
     output.say(f"Go on: bulletin collect {issue}, then bulletin preview {issue}")
+
+
+@click.command()
+@click.argument("issue")
+@click.argument("language")
+def translate(issue: str, language: str) -> None:
+    """Make the file for ISSUE's words in LANGUAGE, or add new items to it: bulletin translate 2024-06 cy."""
+    from bulletin import flow
+
+    home = output.publication()
+    path, added, is_new = flow.translate(home, issue, language)
+    if is_new:
+        output.done(f"{home.shown(path)} is ready to fill in.")
+    elif added:
+        output.done(f"{home.shown(path)} has new items to fill in: {', '.join(added)}.")
+    else:
+        output.say(f"{home.shown(path)} names every item already; nothing was changed.")
+    output.say(f"Go on: fill it in, then bulletin check {issue}")

@@ -14,6 +14,7 @@ from bulletin.errors import BulletinError
 from bulletin.model import EVERYONE, RenderedEdition, Subscriber
 from bulletin.subscribers.audience import audience_of
 from bulletin.subscribers.consent import why_no_mail
+from bulletin.words import primary
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,24 +62,28 @@ def make_plan(
     provider: str,
     *,
     now: dt.datetime | None = None,
+    translated: Iterable[RenderedEdition] = (),
 ) -> Plan:
     """Each subscriber with the edition of their audience, or everyone's where the issue has none of its own.
 
-    `rendered` holds the editions by audience. A restricted edition goes to exact members only (S-26). Who paused gets
-    nothing until `now` is past their pause; without `now` a pause holds. Raises `BulletinError` if the edition for
-    everyone is missing.
+    `rendered` holds the editions in the publication's language by audience, `translated` those in others: a reader
+    gets the one in the language they asked for, if there is one (W-03). A restricted edition goes to exact members
+    only (S-26). Who paused gets nothing until `now` is past their pause; without `now` a pause holds. Raises
+    `BulletinError` if the edition for everyone is missing.
     """
     if EVERYONE not in rendered:
         raise BulletinError("there is no edition for everyone, so nothing can be planned.")
     recipients, withheld = [], []
+    spoken = {(edition.audience, primary(edition.language)): edition for edition in (*translated, *rendered.values())}
     for subscriber in subscribers:
         if reason := why_no_mail(subscriber.state, subscriber.paused_until, now):
             withheld.append(Withheld(subscriber.id, reason))
             continue
-        audience = audience_of(subscriber.email, config)
-        recipients.append(Recipient(subscriber.id, rendered.get(audience, rendered[EVERYONE]).name))
+        own = rendered.get(audience_of(subscriber.email, config), rendered[EVERYONE])
+        edition = spoken.get((own.audience, primary(subscriber.language)), own)
+        recipients.append(Recipient(subscriber.id, edition.name))
     recipients.sort(key=lambda recipient: (recipient.edition, recipient.subscriber))
-    editions = {edition.name: edition.digest for edition in rendered.values()}
+    editions = {edition.name: edition.digest for edition in spoken.values()}
     return Plan(
         issue=issue,
         provider=provider,

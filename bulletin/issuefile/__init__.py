@@ -5,5 +5,6 @@ that it need not touch: the editor's comments, order, quoting and wording.
 """
 
 from bulletin.issuefile._read import IssueFile, Vocabulary, read
+from bulletin.issuefile._translation import TranslationFile, read_translation
 
-__all__ = ["IssueFile", "Vocabulary", "read"]
+__all__ = ["IssueFile", "TranslationFile", "Vocabulary", "read", "read_translation"]

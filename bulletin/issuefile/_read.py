@@ -76,11 +76,11 @@ def _beyond_schema(issue: Issue, known: Vocabulary, folder: str | None) -> Itera
         message = f'the id is "{issue.id}", but the folder is "{folder}".'
         yield ("id",), message, f'Write "id: {folder}", or rename the folder.'
     for field_name in ("title", "subject", "preheader", "notice", "signed"):
-        yield from _one_line((field_name,), getattr(issue, field_name))
+        yield from one_line((field_name,), getattr(issue, field_name))
     yield from _marked((), issue.marking, None)
     yield from _sections(issue, known)
     for number, candidate in enumerate(issue.inbox):
-        yield from _one_line(("inbox", number, "title"), candidate.title)
+        yield from one_line(("inbox", number, "title"), candidate.title)
         yield from _web(("inbox", number, "url"), candidate.url)
     for number, skipped in enumerate(issue.skipped):
         yield from _web(("skipped", number, "url"), skipped.url)
@@ -107,7 +107,7 @@ def _sections(issue: Issue, known: Vocabulary) -> Iterator[Complaint]:
                 )
             seen_items[item.id] = item.title
             for field_name in ("title", "link", "source"):
-                yield from _one_line((*at, field_name), getattr(item, field_name))
+                yield from one_line((*at, field_name), getattr(item, field_name))
             if not item.title.strip():
                 yield (*at, "title"), "the headline is empty.", "Write one."
             yield from _web((*at, "url"), item.url)
@@ -120,7 +120,7 @@ def _sections(issue: Issue, known: Vocabulary) -> Iterator[Complaint]:
                 )
             if item.event:
                 yield from _web((*at, "event", "booking"), item.event.booking)
-                yield from _one_line((*at, "event", "place"), item.event.place)
+                yield from one_line((*at, "event", "place"), item.event.place)
                 if item.event.ends and item.event.ends.replace(tzinfo=None) < item.event.starts.replace(tzinfo=None):
                     yield (*at, "event", "ends"), "the event ends before it starts.", "Check both times."
             if item.image and (item.image.file.startswith(("/", "\\")) or ".." in item.image.file.split("/")):
@@ -144,7 +144,7 @@ def _known(loc: Loc, word: str, what: str, known: Sequence[str]) -> Iterator[Com
         yield loc, f'there is no {what} "{word}" in bulletin.toml.', hint
 
 
-def _one_line(loc: Loc, value: str | None) -> Iterator[Complaint]:
+def one_line(loc: Loc, value: str | None) -> Iterator[Complaint]:
     """M-10: what may end up in a header holds no line break and no NUL; it is refused, not cleaned."""
     if value and re.search("[\r\n\0]", value):
         yield loc, f'"{loc[-1]}" must be a single line.', 'Write it on one line, without "|" or ">" before it.'
@@ -157,7 +157,11 @@ def _web(loc: Loc, value: str | None) -> Iterator[Complaint]:
         yield loc, "there is a space inside this web address.", "Remove it, or write %20."
     elif value and (sign := re.search(r"[<>\"]", value)):
         coded = f"%{ord(sign[0]):02X}"
-        yield loc, f"a web address cannot hold {sign[0]}.", f"Open the page and copy its address again, or write {coded}."
+        yield (
+            loc,
+            f"a web address cannot hold {sign[0]}.",
+            f"Open the page and copy its address again, or write {coded}.",
+        )
     elif value and not _can_be_read(value):
         yield loc, f'"{value}" is not a whole web address.', "Open the page and copy its address again."
 

@@ -40,7 +40,7 @@ _MISTAKES = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError
 def context(
     edition: Edition, config: settings.Config, personal: Mapping[str, str], words: Words | None = None
 ) -> Context:
-    """What templates see. `personal` holds the markers, or one reader's own values; `words` are English if not given."""
+    """What templates see. `personal` holds the markers, or one reader's own values; without `words`, English ones."""
     return {
         "edition": edition,
         "config": config,
