@@ -139,6 +139,8 @@ class AudienceSetting:
     """Name people see: Police forces"""
     domains: tuple[str, ...] = ()
     """Exact mail domains whose addresses belong to it."""
+    forces: bool = False
+    """Whether the packaged domains of United Kingdom police forces belong to it as well."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -538,6 +540,11 @@ def _addresses(config: Config) -> Iterator[Complaint]:
             yield loc, f'"{value}" is not a web address.', "It should start with https:// and hold no spaces."
 
 
+_SHARED_ENDINGS = frozenset(
+    {"police.uk", "pnn.police.uk", "pcc.police.uk", "gov.uk", "nhs.uk", "co.uk", "org.uk", "ac.uk"}
+)
+
+
 def _ids(config: Config) -> Iterator[Complaint]:
     for kind in ("sections", "topics", "audiences", "sources"):
         seen: set[str] = set()
@@ -553,7 +560,13 @@ def _ids(config: Config) -> Iterator[Complaint]:
                 yield (
                     ("audiences", number, "domains"),
                     f'"{domain}" is not an exact mail domain.',
-                    "Write each domain in full, in small letters: a suffix or * is not accepted.",
+                    "Write each domain in full, in small letters: a suffix or * is not accepted, as it lets others in.",
+                )
+            elif domain in _SHARED_ENDINGS:
+                yield (
+                    ("audiences", number, "domains"),
+                    f'"{domain}" is what many organisations\' domains end in, not one of them.',
+                    "Write each organisation's own domain in full. For all police forces write: forces = true",
                 )
 
 

@@ -160,7 +160,7 @@ def _send(home: Publication) -> Iterator[Step]:
     from bulletin.words import starter_templates
 
     imported = flow.import_subscribers(home, starter_templates() / "start" / "subscribers.csv")
-    yield Step("Subscribers", f"added {len(imported.new)} made-up readers", "", "bulletin subscribers import FILE")
+    yield Step("Subscribers", f"added {imported.new} made-up readers", "", "bulletin subscribers import FILE")
     prepared = flow.prepare_sending(home, ISSUE)
     report = flow.send(home, prepared)
     did = f"wrote {report.accepted} messages to the outbox, one for each reader; nothing left this machine"

@@ -52,6 +52,7 @@ LIBRARIES: Final = (
     *("linkify_it", "nh3", "selectolax", "tinycss2", "dateutil", "PIL", "icalendar", "feedgenerator"),
     *("sqlalchemy", "alembic", "filelock", "dns", "dkim", "hunspell", "readability"),
     *("protego", "pebble", "starlette", "uvicorn", "rich", "platformdirs", "cssutils", "urllib3", "idna"),
+    *("email_validator", "charset_normalizer", "openpyxl"),
 )
 """What `pyproject.toml` asks for, by the names they are imported under."""
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from bulletin.model import Outcome, Subscriber
     from bulletin.render.message import MessageTemplate
     from bulletin.sources import SourceReport
-    from bulletin.subscribers.importing import Difference
+    from bulletin.subscribers.importing import Batch, Difference
     from bulletin.subscribers.store import Subscribers
 
 Progress = Callable[[int, int], object]
@@ -579,17 +579,71 @@ def write_rendered(
 # ---------------------------------------------------------------- subscribers
 
 
-def import_subscribers(home: Publication, file: Path, *, basis: str = "", dry_run: bool = False) -> Difference:
-    """Add the readers in a CSV file, or only say what that would do. Nobody who left is brought back."""
+def import_subscribers(
+    home: Publication, file: Path, *, basis: str = "", source: str = "", into_list: str = "", dry_run: bool = False
+) -> Difference:
+    """Take over the readers in a list, or only say what that would do. Nobody who left is brought back (P-21).
+
+    The database is copied first, and lines that cannot be used are kept in a file beside it.
+    """
+    from bulletin.stores import database, put_copy_aside
+    from bulletin.subscribers import importing
+    from bulletin.subscribers.audience import domains_of
+    from bulletin.subscribers.store import Subscribers
+    from bulletin.subscribers.tokens import AddressHashes
+
+    moment = now()
+    request = importing.Request(
+        path=file,
+        now=moment,
+        basis=basis,
+        source=source,
+        into_list=into_list,
+        dry_run=dry_run,
+        refused_file=home.state_dir / "imports" / f"{file.stem}-{moment:%Y%m%dT%H%M%S%f}.refused.csv",
+        known_domains=tuple(sorted({domain for each in home.config.audiences for domain in domains_of(each)})),
+    )
+    secret = home.secret()
+    with database(home.database_url) as engine:
+        return importing.run(
+            engine,
+            Subscribers(engine, secret),
+            AddressHashes(secret),
+            request,
+            backup=lambda connection: put_copy_aside(connection, "import"),
+        )
+
+
+def undo_import(home: Publication) -> Batch:
+    """Take the last import back, after a copy of the database was made. Raises `BulletinError` if it cannot be."""
+    from bulletin.stores import database, forget_deleted, put_copy_aside
     from bulletin.subscribers import importing
 
-    reading = importing.read_csv(file.read_bytes(), file.name)
-    with subscribers_of(home) as store:
-        difference = importing.compare(reading, store)
-        if not dry_run:
-            how = f"import of {file.name}" + (f": {basis}" if basis else "")
-            importing.add(difference, store, now=now(), how=how, basis=basis, source=file.name)
-    return difference
+    with database(home.database_url) as engine:
+        with engine.begin() as connection:
+            put_copy_aside(connection, "undo")
+            batch = importing.undo(connection, now())
+        forget_deleted(engine)
+    return batch
+
+
+def export_subscribers(home: Publication, out: Path, *, audience: str = "", on_list: str = "", state: str = "") -> int:
+    """Write readers to a CSV file that only its owner can read, safe in a spreadsheet (Z-22); how many."""
+    from bulletin.stores import database
+    from bulletin.subscribers import exporting
+
+    with database(home.database_url) as engine:
+        found = exporting.chosen(engine, home.config, audience=audience, on_list=on_list, state=state)
+        return exporting.write(out, found)
+
+
+def members(home: Publication, audience: str) -> Iterator[tuple[Subscriber, str]]:
+    """Who reads the edition of an audience, each with the reason."""
+    from bulletin.stores import database
+    from bulletin.subscribers import exporting
+
+    with database(home.database_url) as engine:
+        yield from exporting.members(engine, home.config, audience)
 
 
 def list_subscribers(home: Publication) -> list[tuple[Subscriber, str]]:

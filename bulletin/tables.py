@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-VERSIONS: Final = ("0001", "0002")
+VERSIONS: Final = ("0001", "0002", "0003")
 """Every version a database of ours can have, oldest first; known here so that looking costs no library."""
 
 metadata = MetaData()
@@ -156,6 +156,33 @@ def _keep_consents(_table: object, connection: Connection, **_: object) -> None:
         if statement:
             connection.exec_driver_sql(re.sub(r"\s+", " ", statement))
 
+
+imports = Table(
+    "import_batch",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("at", Moment, nullable=False, unique=True),
+    Column("file", Text, nullable=False),
+    _text("basis"),
+    Column("added", Integer, nullable=False),
+    Column("changed", Integer, nullable=False),
+    Column("taken_off", Integer, nullable=False),
+    Column("undone_at", Moment),
+)
+"""Lists that were imported (P-13). No two have the same moment, which their readers and consents have, too."""
+
+import_changes = Table(
+    "import_change",
+    metadata,
+    Column("batch", ForeignKey(imports.c.number), primary_key=True),
+    Column("subscriber", ForeignKey(people.c.id, ondelete="CASCADE"), primary_key=True),
+    *(
+        Column(f"{age}_{field}", Text, nullable=False)
+        for age in ("old", "new")
+        for field in ("name", "organisation", "role", "language", "topics")
+    ),
+)
+"""What the last import changed of readers who were there, so that it can be undone."""
 
 # ---------------------------------------------------------------- the ledger
 

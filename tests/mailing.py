@@ -19,8 +19,9 @@ from bulletin.delivery.sender import Sender
 from bulletin.model import EVERYONE, Letter, RenderedEdition
 from bulletin.render.message import Envelope, MessageTemplate, make_message_id
 from bulletin.stores import open_database
+from bulletin.subscribers import importing
 from bulletin.subscribers.store import Subscribers
-from bulletin.subscribers.tokens import Links
+from bulletin.subscribers.tokens import AddressHashes, Links
 
 SECRET = b"a made-up secret that is long enough"
 NOON = dt.datetime(2024, 5, 30, 12, tzinfo=dt.UTC)
@@ -99,6 +100,13 @@ class Newsroom:
     def subscribe(self, addresses: Iterable[str]) -> None:
         """Add readers."""
         self.readers.add(((address, "", "") for address in addresses), now=NOON, how="test")
+
+    def import_list(self, text: str | bytes, name: str = "list.csv", **wishes: Any) -> importing.Difference:
+        """Import a list, as a file in the folder."""
+        path = self.folder / name
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        request = importing.Request(path=path, **{"now": NOON, **wishes})
+        return importing.run(self.engine, self.readers, AddressHashes(SECRET), request)
 
     def leave(self, address: str) -> None:
         """A reader unsubscribes."""

@@ -64,7 +64,8 @@ OUTSIDE_WORLD = {
 HEAVY = {
     *("pydantic", "ruamel", "mjml", "premailer", "feedparser", "requests", "sqlalchemy", "PIL", "starlette", "uvicorn"),
     *("rich", "jinja2", "lxml", "icalendar", "selectolax", "nh3", "markdown_it", "dateutil", "feedgenerator"),
-    *("tinycss2", "hunspell", "readability", "dns", "dkim", "alembic"),
+    *("email_validator", "charset_normalizer"),
+    *("tinycss2", "hunspell", "readability", "dns", "dkim", "alembic", "openpyxl"),
 }
 
 

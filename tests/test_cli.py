@@ -214,7 +214,7 @@ def test_who_has_no_name_on_this_machine_says_it(
     mine: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Some containers run as a user whom the system does not know, and without a home."""
-    assert run(["subscribers", "import", str(people(mine.parent))]) == 0
+    assert run(["subscribers", "import", str(people(mine.parent)), "--basis", "asked"]) == 0
     monkeypatch.setattr(os, "getuid", lambda: 54321)
     for name in ("LOGNAME", "USER", "LNAME", "USERNAME", "HOME", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)

@@ -29,7 +29,6 @@ from bulletin.errors import BulletinError
 from bulletin.model import SubscriberState
 from bulletin.publication import Publication, open_publication
 from bulletin.stores import open_database
-from bulletin.subscribers import importing
 from bulletin.subscribers.consent import COMES_BACK_BY_OWN_CONSENT, MOVES, Cause, Suppression, why_no_mail
 from bulletin.subscribers.store import Confirmed, Evidence, Subscribers
 from bulletin.tables import confirmations, consents, suppressions
@@ -154,8 +153,7 @@ def test_p23_who_went_comes_back_by_confirming_and_by_nothing_else(room: Newsroo
     """P-21 to P-23: imports and sign-ups by anybody change nothing, also when they expire."""
     bring(room, "a@example.org", gone)
     assert room.readers.add([("a@example.org", "", "")], now=NOON, how="import") == 0
-    difference = importing.compare(importing.read_csv(b"email\na@example.org\n", "list.csv"), room.readers)
-    assert [row.email for row in difference.left] == ["a@example.org"]
+    assert room.import_list("email\na@example.org\n").left == 1
     room.readers.sign_up("a@example.org", now=NOON, evidence=FORM)
     assert room.readers.add([("a@example.org", "", "")], now=NOON, how="import") == 0
     assert not room.plan().recipients
@@ -389,7 +387,7 @@ def test_p22_an_erased_address_is_in_no_byte_of_what_we_keep(
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
     again = tmp_path / "again.csv"
     again.write_text(f"email\n{MARKED}\n")
-    assert [row.email for row in flow.import_subscribers(home, again).left] == [MARKED]
+    assert flow.import_subscribers(home, again).left == 1
     with flow.subscribers_of(home) as store:
         assert {person.email for person in store.all()} == {"other@example.org", "late@example.org"}
         assert store.counts()[ERASED] == 1

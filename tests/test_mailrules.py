@@ -47,7 +47,7 @@ def may(tmp_path_factory: pytest.TempPathFactory) -> tuple[flow.Publication, lis
     force = home.config.audiences[0].domains[0]
     rows = [*READERS.values(), f"officer@{force}"]
     (folder / "readers.csv").write_text("email\n" + "".join(f'"{row}"\n' for row in rows), "utf-8")
-    assert not flow.import_subscribers(home, folder / "readers.csv").refused
+    assert not flow.import_subscribers(home, folder / "readers.csv").refused_count
     flow.send(home, flow.prepare_sending(home, ISSUE))
     return home, [path.read_bytes() for path in sorted((home.outbox_dir / ISSUE).glob("*.eml"))]
 

@@ -393,7 +393,7 @@ def test_help_explains_a_code(vkpp: Path) -> None:
 
 
 def readers(home: Path) -> None:
-    bulletin("subscribers", "import", str(ROOT / "templates/start/subscribers.csv"), cwd=home)
+    bulletin("subscribers", "import", str(ROOT / "templates/start/subscribers.csv"), "--basis", "asked", cwd=home)
 
 
 def test_a_dry_run_sends_nothing(vkpp: Path) -> None:

@@ -15,7 +15,6 @@ from mailing import NOON, SECRET, Newsroom, config, newsroom
 from bulletin.config import AudienceSetting
 from bulletin.errors import BulletinError
 from bulletin.model import PERSONAL_FIELDS, SubscriberState
-from bulletin.subscribers import importing
 from bulletin.subscribers.address import AddressRefused, normalise
 from bulletin.subscribers.audience import audience_of
 from bulletin.subscribers.tokens import PREFERENCES, UNSUBSCRIBE, Links, make_token, read_token
@@ -25,51 +24,6 @@ from bulletin.subscribers.tokens import PREFERENCES, UNSUBSCRIBE, Links, make_to
 def room(tmp_path: Path, database_url: str) -> Iterator[Newsroom]:
     with newsroom(tmp_path, url=database_url) as made:
         yield made
-
-
-def test_an_import_says_line_by_line_what_it_would_do(room: Newsroom) -> None:
-    """New, known, left before and refused, each with its line; nothing is written until asked."""
-    room.subscribe(["known@example.org", "left@example.org"])
-    room.leave("left@example.org")
-    data = (
-        "\ufeffEmail;Name;Language\r\n"
-        "Known@Example.org;Ann;\r\n"
-        "left@example.org;Bob;en\r\n"
-        '"new@example.org";"Öz, Cai";cy\r\n'
-        "\r\n"
-        "no address;;\r\n"
-        "NEW@example.org;again;\r\n"
-        '"two\r\nlines@example.org";;\r\n'
-    ).encode()
-    difference = importing.compare(importing.read_csv(data, "readers.csv"), room.readers)
-    assert [row.line for row in difference.known] == [2]
-    assert [row.line for row in difference.left] == [3]
-    assert [(row.line, row.email, row.name, row.language) for row in difference.new] == [
-        (4, "new@example.org", "Öz, Cai", "cy")
-    ]
-    assert [(row.line, row.reason) for row in difference.refused] == [
-        (6, "this is not a mail address"),
-        (7, "the same address stands in line 4"),
-        (9, "a value holds a line break or a control character"),
-    ]
-    assert room.readers.find("new@example.org") is None
-    assert importing.add(difference, room.readers, now=NOON, how="import") == 1
-    counts = {state: number for state, number in room.readers.counts().items() if number}
-    assert counts == {SubscriberState.SUBSCRIBED: 2, SubscriberState.UNSUBSCRIBED: 1}
-
-
-@pytest.mark.parametrize(
-    ("data", "said"),
-    [
-        (b"", 'has no column "email"'),
-        (b"name,phone\nAnn,1\n", 'has no column "email"'),
-        ("email\nö@example.org\n".encode("latin-1"), "is not UTF-8 text"),
-        (b'email\n"open@example.org\n', "line 2: this is not a CSV file"),
-    ],
-)
-def test_a_file_that_cannot_be_used_is_named_with_a_remedy(data: bytes, said: str) -> None:
-    with pytest.raises(BulletinError, match=said):
-        importing.read_csv(data, "readers.csv")
 
 
 def test_who_left_is_never_brought_back_by_a_file(room: Newsroom) -> None:
@@ -162,15 +116,6 @@ def test_l01_links_that_no_mail_program_would_follow_stop_the_sending() -> None:
         Links("http://news.example.org/", SECRET)
     with pytest.raises(BulletinError, match="250 is the limit"):
         Links(f"https://news.example.org/{'x' * 200}/", SECRET)
-
-
-def test_z21_a_name_that_would_steer_a_terminal_is_refused() -> None:
-    """M-10, Z-21: an escape sequence in a list of readers is no name; the address itself is not repeated."""
-    reading = importing.read_csv(b"email,name\na@example.org,Ann\x1b[2J\nb@example.org,B\n", "list.csv")
-    assert [row.email for row in reading.rows] == ["b@example.org"]
-    assert [(row.line, row.reason) for row in reading.refused] == [
-        (2, "a value holds a line break or a control character")
-    ]
 
 
 def test_a_number_is_no_mail_domain() -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from bulletin.cli import output
 from bulletin.cli.collect import plural
 from bulletin.errors import BulletinError
+
+if TYPE_CHECKING:
+    from bulletin.subscribers.importing import Difference
 
 
 @click.group()
@@ -19,25 +24,132 @@ def subscribers() -> None:
 @subscribers.command("import")
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--dry-run", is_flag=True, help="Only say what would change.")
-@click.option("--basis", default="", help="Where the list comes from and why you may write to them; kept on record.")
+@click.option("--basis", default="", help="Why you may write to them, such as: consent, sign-up sheet of May 2024.")
+@click.option("--source", default="", help="Where the list comes from; the file's name if you say nothing.")
+@click.option("--list", "into_list", default="", help="Put all of them on this list.")
 @click.pass_context
-def import_(ctx: click.Context, file: Path, dry_run: bool, basis: str) -> None:
-    """Add the readers in FILE, a CSV with a column "email" and, if you like, "name" and "language".
+def import_(ctx: click.Context, file: Path, dry_run: bool, basis: str, source: str, into_list: str) -> None:
+    """Add the readers in FILE: CSV, Excel, or an export of Mailchimp, govDelivery, listmonk or Buttondown.
 
-    Nobody who left is brought back.
+    The first line names the columns; one must hold addresses. Nobody who left is brought back. All of it is one step,
+    after a copy of the database was made; undo-import takes it back.
+    """
+    import re
+
+    from bulletin import flow
+
+    if into_list and not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", into_list):
+        raise BulletinError("a list's name has small letters, digits and hyphens only.")
+    home = output.publication()
+    if not (dry_run or basis.strip()):
+        basis = _asked_basis()
+    found = flow.import_subscribers(
+        home, file, basis=basis.strip(), source=source.strip(), into_list=into_list, dry_run=dry_run
+    )
+    _describe_import(found, file.name, dry_run)
+    if found.refused_file:
+        output.say(f"  Lines that were not taken, with the reasons: {home.shown(found.refused_file)}")
+    if found.batch:
+        output.say("  To take this back: bulletin subscribers undo-import")
+    ctx.exit(1 if found.refused_count else 0)
+
+
+def _asked_basis() -> str:
+    """Why the people of a list may be written to (P-13)."""
+    import sys
+
+    if not sys.stdin.isatty():
+        raise BulletinError(
+            "nobody can tell why you may write to these people.",
+            hint='Add --basis, such as --basis "consent, sign-up sheet of May 2024". It is kept with each of them.',
+        )
+    return str(click.prompt("Why may you write to these people? It is kept with each of them", err=True)).strip()
+
+
+def _describe_import(found: Difference, name: str, dry_run: bool) -> None:
+    where = f"{found.columns.program} export, " if found.columns.program else ""
+    output.say(f"  Read as: {where}{found.understood}")
+    for column in found.columns.shown:
+        output.say(f"    {column}")
+    if found.columns.unknown:
+        output.say(f"    not used: {', '.join(found.columns.unknown)}")
+    output.done(f"{plural(found.new, 'reader', 'readers')} {'would be added' if dry_run else 'added'}.")
+    for number, kind, what in (
+        (found.changed, "changed", "known, with details that the file changes"),
+        (found.known, "", "known already"),
+        (found.waiting, "waiting", "signed up and have not confirmed it: only they can"),
+        (found.left, "left", "left before, bounced, complained or were erased, and stay away"),
+        (found.taken_off, "taken off", "left or bounced elsewhere, as the file says: no mail for them"),
+    ):
+        if number:
+            output.say(f"  {number:,} {what}{_lines(found.lines.get(kind, ()), number)}")
+    for line, first in found.duplicates:
+        output.say(f"  {name}:{line}: the same address stands in line {first}")
+    _and_more(found.duplicate - len(found.duplicates))
+    if found.shared_count:
+        lines = _lines(found.shared, found.shared_count)
+        output.warn(f"{found.shared_count:,} look like shared mailboxes, where no single person can agree{lines}")
+    for line, domain, better in found.slips:
+        output.warn(f"{name}:{line}: {domain}: did you mean {better}?")
+    for row in found.refused:
+        output.warn(f"{name}:{row.line}: {row.reason}")
+    _and_more(found.refused_count - len(found.refused))
+
+
+def _lines(lines: Sequence[int], number: int) -> str:
+    if not lines:
+        return ""
+    shown = ", ".join(map(str, lines[:8]))
+    return f" (line{'s' if number > 1 else ''} {shown}{' …' if number > len(lines[:8]) else ''})"
+
+
+def _and_more(number: int) -> None:
+    if number > 0:
+        output.say(f"  … and {number:,} more such lines")
+
+
+@subscribers.command("undo-import")
+def undo_import() -> None:
+    """Take the last import back, unless its readers changed since or were sent something.
+
+    Whom it added is deleted, what it changed is as before. Whom it took off stays off.
     """
     from bulletin import flow
 
-    difference = flow.import_subscribers(output.publication(), file, basis=basis, dry_run=dry_run)
-    verb = "would be added" if dry_run else "added"
-    output.done(f"{plural(len(difference.new), 'reader', 'readers')} {verb}.")
-    if difference.known:
-        output.say(f"  {len(difference.known)} known already")
-    if difference.left:
-        output.say(f"  {len(difference.left)} left before and stay away")
-    for row in difference.refused:
-        output.warn(f"{file.name}:{row.line}: {row.reason}")
-    ctx.exit(1 if difference.refused else 0)
+    batch = flow.undo_import(output.publication())
+    output.done(f"The import of {batch.file} is undone: {plural(batch.added, 'reader', 'readers')} deleted.")
+    if batch.changed:
+        output.say(f"  {batch.changed:,} with their details of before")
+    if batch.taken_off:
+        output.say(f"  {batch.taken_off:,} that it took off stay off: only they can come back")
+
+
+@subscribers.command()
+@click.option("--list", "on_list", default="", help="Only readers on this list.")
+@click.option("--audience", default="", help="Only readers of this audience.")
+@click.option("--state", default="", help="Only readers in this state, such as subscribed.")
+@click.option("--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The CSV file to write.")
+def export(on_list: str, audience: str, state: str, out: Path) -> None:
+    """Write readers to a CSV file that only you can read, safe to open in a spreadsheet."""
+    from bulletin import flow
+
+    number = flow.export_subscribers(output.publication(), out, audience=audience, on_list=on_list, state=state)
+    output.done(f"{plural(number, 'reader', 'readers')} written to {out}. Delete the file when you are done with it.")
+
+
+@subscribers.command()
+@click.option("--audience", required=True, help="An audience of the settings, such as forces, or everyone.")
+@click.option("--json", "as_json", is_flag=True, help="Print the list for a machine.")
+def who(audience: str, as_json: bool) -> None:
+    """List who reads the edition of an audience, and why each of them does."""
+    from bulletin import flow
+
+    rows = sorted((person.email, person.name, why) for person, why in flow.members(output.publication(), audience))
+    if as_json:
+        output.show_json([{"email": email, "name": name, "why": why} for email, name, why in rows])
+        return
+    output.table(rows, ("Address", "Name", "Why"))
+    output.say(plural(len(rows), "reader", "readers"))
 
 
 @subscribers.command("list")
