@@ -96,6 +96,27 @@ def missing(item: Item, translation: Translation) -> tuple[str, ...]:
     return tuple(name for name in OF_ITEM if (there[name] or "").strip() and not _given(getattr(said, name)))
 
 
+def headings_missing(issue: Issue, translation: Translation, words: Words) -> Iterator[tuple[str, str]]:
+    """The sections whose `title` or `intro` neither the translation nor the theme's words have."""
+    for section in issue.sections:
+        if section.items:
+            yield from ((section.id, name) for name in _missing_of_section(section, translation, words))
+
+
+def names_missing(issue: Issue, config: Config, words: Words) -> dict[str, tuple[str, ...]]:
+    """What the settings say, the issue shows, and the theme's words do not have, by the table it belongs in."""
+    own = words.names["publication"]
+    shown = {"why": config.why, "strapline": config.brand.strapline}
+    topics = {topic for item in issue.items for topic in item.topics}
+    audiences = {audience for item in issue.items if item.restricted for audience in item.audience}
+    found = {
+        "publication": tuple(name for name, said in shown.items() if said and not own.get(name)),
+        "topics": tuple(sorted(topics - words.names["topics"].keys())),
+        "audiences": tuple(sorted(audiences - words.names["audiences"].keys())),
+    }
+    return {table: names for table, names in found.items() if names}
+
+
 def _given(words: str | None) -> bool:
     return bool(words and words.strip())
 

@@ -93,8 +93,8 @@ def material(case: Mapping[str, Any]) -> checks.Material:
     )
 
 
-def phrases_of(change: Mapping[str, str | None]) -> tuple[Words, ...]:
-    """The starter's words in Welsh with some changed, or taken away."""
+def phrases_of(change: Mapping[str, Any]) -> tuple[Words, ...]:
+    """The starter's words in Welsh with some changed, added or taken away."""
     with tempfile.TemporaryDirectory() as folder:
         own = Path(folder) / "words"
         own.mkdir()
@@ -102,7 +102,10 @@ def phrases_of(change: Mapping[str, str | None]) -> tuple[Words, ...]:
         welsh = (starter_templates() / "words" / "cy.toml").read_text("utf-8")
         for phrase, value in change.items():
             welsh = re.sub(rf"(?m)^{phrase} = .*\n", "", welsh)
-            welsh += f"{phrase} = {json.dumps(value)}\n" if value is not None else ""
+            if isinstance(value, dict):
+                welsh += f"[{phrase}]\n" + "".join(f"{key} = {json.dumps(said)}\n" for key, said in value.items())
+            elif value is not None:
+                welsh += f"{phrase} = {json.dumps(value)}\n"
         (own / "cy.toml").write_text(welsh, "utf-8")
         return (words.load((Path(folder),), "cy"),)
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from bulletin import door
 from bulletin.checks._rule import Found, Material, check
 from bulletin.errors import Place
-from bulletin.model import Severity
-from bulletin.translations import missing
-from bulletin.words import ENGLISH
+from bulletin.model import SCHEMA, Severity, Translation
+from bulletin.translations import headings_missing, missing, names_missing
+from bulletin.words import ENGLISH, primary
 
 _NAMES = {
     "title": "headline",
@@ -25,7 +25,8 @@ _GENERAL = {"title": "title", "subject": "subject", "preheader": "preheader", "n
 def untranslated_item(material: Material) -> Iterator[Found]:
     """An item, or all of the issue, is not translated into a language that the bulletin appears in (W-07).
 
-    *Why*: who chose Welsh gets English there. The Welsh forces and the College have promised to treat both alike.
+    *Why*: who chose Welsh gets English there. Police forces in Wales must treat Welsh no
+    less favourably than English, and the College has undertaken to treat both alike.
 
     *Instead of*: an item of `issue.yaml` that stands nowhere in `issue.cy.yaml`.
 
@@ -40,17 +41,18 @@ def untranslated_item(material: Material) -> Iterator[Found]:
             lacking = missing(item, file.translation)
             if not lacking:
                 continue
-            said = file.translation.items.get(item.id)
-            what = "the item" if said is None else f"the {_listed([_NAMES[name] for name in lacking])} of the item"
-            place = file.place_of("items", item.id) if said is not None else None
+            named = ("items", item.id) in file.document.keys
+            place = file.place_of("items", item.id) if named else None
+            whole = lacking == missing(item, Translation(schema=SCHEMA))
+            what = "the item" if whole else f"the {_listed([_NAMES[name] for name in lacking])} of the item"
             hint = f'Write it in {file.path} under "items", "{item.id}". Until then readers see the original.'
-            verb = "are" if said is not None and len(lacking) > 1 else "is"
+            verb = "is" if whole or len(lacking) == 1 else "are"
             yield Found(loc, f'{what} "{item.id}" {verb} not in {_name(language)}.', hint, place=place)
 
 
 @check("WEL02", Severity.LOOK)
 def untranslated_opening(material: Material) -> Iterator[Found]:
-    """The title, subject, preheader, notice or welcome of an issue is not translated (W-07).
+    """The title, subject, preheader, notice, welcome or a section of an issue is not translated (W-07).
 
     *Why*: they are what readers see first. An English subject on a Welsh mail looks like a mistake, and is one.
 
@@ -65,11 +67,18 @@ def untranslated_opening(material: Material) -> Iterator[Found]:
             if getattr(material.issue, name) and not getattr(file.translation, name):
                 hint = f'Write "{name}" in {file.path}.'
                 yield Found((name,), f"the {what} is not in {_name(language)}.", hint, place=Place(file.path, 1, 1))
+        words = next((words for words in material.phrases if words.language == primary(language)), None)
+        for section, name in headings_missing(material.issue, file.translation, words) if words else ():
+            what = "heading" if name == "title" else "introduction"
+            hint = f'Write it in {file.path} under "sections", "{section}"'
+            hint += f", or once for all issues under [sections] in {_words_file(language)}." if name == "title" else "."
+            message = f'the {what} of the section "{section}" is not in {_name(language)}.'
+            yield Found((), message, hint, place=file.place_of("sections", section))
 
 
 @check("WEL03", Severity.LOOK)
 def words_of_the_theme(material: Material) -> Iterator[Found]:
-    """A phrase of the theme is missing in a language, or is spelt as none that the theme uses.
+    """A phrase of the theme, or a name from the settings, is missing in a language, or is misspelt.
 
     *Why*: the mail then says it in English, between Welsh words.
 
@@ -78,13 +87,21 @@ def words_of_the_theme(material: Material) -> Iterator[Found]:
     *Write*: the phrase as `templates/words/en.toml` of the starter theme spells it.
     """
     for words in material.phrases:
-        place = Place(f"templates/words/{words.language}.toml", 1, 1)
+        place = Place(_words_file(words.language), 1, 1)
+        for table, names in names_missing(material.issue, material.config, words).items():
+            message = f"{_listed(list(names))} under [{table}] {'is' if len(names) == 1 else 'are'}"
+            hint = f"Write it under [{table}] in {place.path}; see: bulletin help issue-file"
+            yield Found((), f"{message} not in {_name(words.language)}.", hint, place=place)
         for phrase in words.lacking if words.language != ENGLISH else ():
             yield Found((), f'"{phrase}" is not in {_name(words.language)}.', f"Write it in {place.path}.", place=place)
         for phrase in words.strange:
             hint = door.closest(phrase, sorted({*words.phrases, *words.lists} - set(words.strange)))
             if hint.startswith("Did you mean"):
                 yield Found((), f'there is no phrase "{phrase}".', hint, place=place)
+
+
+def _words_file(language: str) -> str:
+    return f"templates/words/{primary(language)}.toml"
 
 
 def _name(language: str) -> str:
