@@ -8,9 +8,12 @@ from functools import cached_property, wraps
 
 from bulletin.checks._rule import Found, Look, Material
 from bulletin.clients import page
+from bulletin.config import Config
 from bulletin.door import Loc
-from bulletin.model import RenderedEdition
+from bulletin.model import Issue, RenderedEdition
 from bulletin.render import fill, longest_personal
+from bulletin.translations import speak
+from bulletin.words import primary
 
 NEVER_IN_MAIL = frozenset(
     {
@@ -41,6 +44,20 @@ def mails(material: Material) -> tuple[Mail, ...]:
         personal = longest_personal(material.config)
         material.kept["mails"] = tuple(Mail(edition, *fill(edition, personal)) for edition in material.rendered)
     found: tuple[Mail, ...] = material.kept["mails"]
+    return found
+
+
+def version_of(material: Material, mail: Mail) -> tuple[Issue, Config]:
+    """The issue and the settings in the language of a mail, to hold the mail against."""
+    language = mail.edition.language
+    file = material.translations.get(language)
+    words = next((words for words in material.phrases if words.language == primary(language)), None)
+    if file is None or words is None:
+        return material.issue, material.config
+    if ("version", language) not in material.kept:
+        spoken = speak(material.issue, material.config, file.translation, language, words)
+        material.kept["version", language] = spoken.issue, spoken.config
+    found: tuple[Issue, Config] = material.kept["version", language]
     return found
 
 

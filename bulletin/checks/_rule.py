@@ -51,7 +51,7 @@ class Material:
     """The issue's words in each further language of the settings; None where nobody has written any."""
     phrases: tuple[Words, ...] = ()
     """The theme's own words in these languages."""
-    kept: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    kept: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
     """What one check has worked out of all this and others need too; see `_mail`."""
 
     @property

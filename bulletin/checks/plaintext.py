@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bulletin.checks._mail import Mail, loc_of, mails
+from bulletin.checks._mail import Mail, loc_of, mails, version_of
 from bulletin.checks._reading import clipped, plain_key
 from bulletin.checks._rule import Found, Material, check
 from bulletin.door import Loc
@@ -95,12 +95,15 @@ def legal_text(material: Material) -> Iterator[Found]:
 
     *Write*: `unsubscribe_url` and the organisation's address in the template of the plain text too.
     """
-    wanted = {
-        "its unsubscribe link": longest_personal(material.config)["unsubscribe_url"],
-        "the postal address": material.config.organisation.postal_address,
-        "the name of the bulletin": material.config.name,
-    }
     for mail in mails(material):
+        config = version_of(material, mail)[1]
+        wanted = {
+            "its unsubscribe link": longest_personal(material.config)["unsubscribe_url"],
+            "the postal address": config.organisation.postal_address,
+        }
+        # A translated title need not hold a name that has no translation.
+        if config.name != material.config.name or config.language == material.config.language:
+            wanted["the name of the bulletin"] = config.name
         text = " ".join(mail.text.split())
         missing = [name for name, value in wanted.items() if " ".join(value.split()) not in text]
         if text and missing:
@@ -231,7 +234,7 @@ def _parts(material: Material, mail: Mail) -> list[_Part]:
             section = at if len(at) == 2 else ()
             match at:
                 case ("sections", int(s), "items", int(i)):
-                    found.append(_part(at, material.issue.sections[s].items[i].title))
+                    found.append(_part(at, version_of(material, mail)[0].sections[s].items[i].title))
         elif section and node.tag in {"h1", "h2", "h3"}:
             found.append(_part(section, node.text()))
             section = ()

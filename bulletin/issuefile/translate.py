@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from bulletin.errors import BulletinError
 from bulletin.issuefile._translation import read_translation
@@ -55,7 +56,9 @@ def with_new_items(text: str, path: str, issue: Issue) -> tuple[str, tuple[str, 
         before += ending
     changed = before + "".join(line + ending for line in added) + "".join(lines[at:])
     again = read_translation(changed, path, issue)
-    if again.translation != file.translation or any(("items", item.id) not in again.document.keys for item in new):
+    before_it = {name: said for name, said in again.translation.items.items() if name in file.translation.items}
+    named = all(("items", item.id) in again.document.keys for item in new)
+    if replace(again.translation, items=before_it) != file.translation or not named:
         hint = f'Add these under "items" yourself: {", ".join(item.id for item in new)}.'
         raise BulletinError(f"{path} is written in a way that nothing can be added to.", hint=hint)
     return changed, tuple(item.id for item in new)
