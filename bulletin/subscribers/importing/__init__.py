@@ -26,7 +26,7 @@ from bulletin.subscribers.importing.staging import (
     Batch,
     Staging,
     batches,
-    staging,
+    stage,
     undo,
 )
 from bulletin.subscribers.slips import meant
@@ -144,7 +144,7 @@ def run(
         difference = Difference(table.understood, columns)
         with (
             _RefusedFile(None if request.dry_run else request.refused_file, columns) as refused,
-            staging(engine, store, hashes) as (connection, staged),
+            stage(engine, store, hashes) as (connection, staged),
         ):
             staged.fill(_usable(judge(rows, columns), difference, refused))
             transaction = connection.begin()

@@ -81,7 +81,7 @@ def is_shared(email: str) -> bool:
 def _judge(line: int, raw: str, values: dict[str, str]) -> Row:
     if _CONTROLS.search(raw) or any(map(_CONTROLS.search, values.values())):
         raise AddressRefused("a value holds a line break or a control character")
-    name = ""
+    name, raw = "", unguarded(raw)
     try:
         email = normalise(raw)
     except AddressRefused:
@@ -123,7 +123,7 @@ def _cause(values: dict[str, str]) -> Cause:
 
 def _taken_apart(raw: str) -> tuple[str, str]:
     """Name and address of `Ann Other <ann@example.org>`, and without what comes along when an address is copied."""
-    text = _INVISIBLE.sub("", unguarded(raw))
+    text = _INVISIBLE.sub("", raw)
     text = re.sub(r"[\u00a0\u2000-\u200a\u202f\u205f\u3000]", " ", text).strip()
     name = ""
     if found := re.fullmatch(r"([^<>]*)<([^<>]+)>", text):

@@ -122,7 +122,7 @@ class Staging:
         if self._lists:
             more.append(in_file)
         if into_list:
-            more.append(missing.format(":list"))
+            more.append(missing.format("CAST(:list AS TEXT)"))
         self._run("DROP TABLE IF EXISTS judged")
         self._run(
             f"""CREATE TEMPORARY TABLE judged AS SELECT s.*, p.id AS known, m.after AS after, m.record AS record,
@@ -276,8 +276,9 @@ class Staging:
         if into_list:
             self._run(
                 "INSERT INTO membership (subscriber, list, since)"
-                f" SELECT COALESCE(j.known, j.id), :list, :at FROM judged j WHERE {who} AND NOT EXISTS (SELECT 1"
-                " FROM membership k WHERE k.subscriber = COALESCE(j.known, j.id) AND k.list = :list)",
+                f" SELECT COALESCE(j.known, j.id), CAST(:list AS TEXT), :at FROM judged j WHERE {who} AND NOT EXISTS"
+                " (SELECT 1 FROM membership k WHERE k.subscriber = COALESCE(j.known, j.id)"
+                " AND k.list = CAST(:list AS TEXT))",
                 at=at,
                 list=into_list,
             )
@@ -300,7 +301,7 @@ class Staging:
 
 
 @contextmanager
-def staging(engine: Engine, store: Subscribers, hashes: AddressHashes) -> Iterator[tuple[Connection, Staging]]:
+def stage(engine: Engine, store: Subscribers, hashes: AddressHashes) -> Iterator[tuple[Connection, Staging]]:
     """A connection of its own with room for a list beside the readers; both are gone at the end."""
     connection = engine.connect()
     driver = connection.connection.driver_connection
