@@ -21,6 +21,7 @@ from bulletin import flow, words
 from bulletin.cli import run
 from bulletin.errors import BulletinError, FileProblems, LeakError
 from bulletin.model import RenderedEdition
+from bulletin.preview import loading
 from bulletin.publication import Publication, open_publication, starter_templates
 from bulletin.render import wording
 
@@ -403,3 +404,23 @@ def test_words_that_cannot_be_used_are_refused_with_their_file(home: Publication
         editions(home)
     assert "templates/words/cy.toml" in str(caught.value)
     assert says in str(caught.value)
+
+
+# ---------------------------------------------------------------- looking at it
+
+
+def test_the_preview_has_a_tab_for_each_audience_and_language(home: Publication) -> None:
+    state = loading.load(home, "2024-06")
+    assert [mail.audience_title for mail in state.mails] == [
+        "Police forces (cy)", "Everyone (cy)", "Police forces (en-GB)", "Everyone (en-GB)",
+    ]  # fmt: skip
+    assert [mail.preheader.partition(" ")[0] for mail in state.mails] == ["Beth", "Beth", "What", "What"]
+
+
+def test_render_and_check_of_one_audience_name_the_language(home: Publication, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(home.root)
+    assert run(["render", "2024-06", "--out", "out"]) == 0
+    names = {"forces.cy", "everyone.cy", "forces.en-GB", "everyone.en-GB"}
+    assert {path.name for path in (home.root / "out").glob("*.html")} == {f"{name}.html" for name in names}
+    assert run(["preview", "2024-06", "--save", "saved", "--edition", "forces"]) == 0
+    assert (home.root / "saved" / "forces.en-GB" / "index.html").is_file()

@@ -73,7 +73,7 @@ def _save(home: Publication, issue: str, folder: Path, edition: str | None, *, a
 def _edition(state: PreviewState, name: str | None) -> PreviewMail:
     if name is None:
         return state.mails[-1]
-    for mail in state.mails:
+    for mail in reversed(state.mails):  # an audience alone means its edition in the publication's own language
         if name in {mail.name, mail.name.partition(".")[0]}:
             return mail
     known = ", ".join(mail.name for mail in state.mails)

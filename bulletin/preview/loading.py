@@ -8,6 +8,7 @@ from types import MappingProxyType
 from bulletin import flow
 from bulletin.checks import all_checks
 from bulletin.editions import issue_url, logo_name, may_read
+from bulletin.issuefile import TranslationFile
 from bulletin.model import EVERYONE, Issue, Item, RenderedEdition
 from bulletin.preview.state import PreviewMail, PreviewState, words_of
 from bulletin.publication import Publication, open_publication
@@ -27,10 +28,13 @@ def load(home: Publication, issue: str) -> PreviewState:
     pictures = {item.image.file: folder / item.image.file for item in checked.file.issue.items if item.image}
     if home.config.brand.logo:
         pictures[logo_name(home.config.brand.logo)] = home.root / home.config.brand.logo
+    translations = home.translations(checked.file)
     return PreviewState(
         title=checked.file.issue.title,
         path=checked.file.path,
-        mails=tuple(_mail(home, edition, checked.file.issue) for edition in checked.rendered),
+        mails=tuple(
+            _mail(home, edition, checked.file.issue, translations.get(edition.language)) for edition in checked.rendered
+        ),
         findings=checked.findings,
         summaries=MappingProxyType({known.code: known.summary for known in all_checks()}),
         picture_base=issue_url(home.config, issue),
@@ -44,16 +48,17 @@ def watched(home: Publication, issue: str) -> tuple[Path, ...]:
     return (home.root / home.settings_file, home.issue_dir(issue), *((own,) if own.is_dir() else ()))
 
 
-def _mail(home: Publication, edition: RenderedEdition, issue: Issue) -> PreviewMail:
+def _mail(home: Publication, edition: RenderedEdition, issue: Issue, translated: TranslationFile | None) -> PreviewMail:
     html, text = fill(edition, sample_personal(home.config))
     hidden = [item for item in issue.items if not may_read(edition.audience, item)]
     titles = {EVERYONE: "Everyone"} | {audience.id: audience.title for audience in home.config.audiences}
+    title = titles.get(edition.audience, edition.audience)
     return PreviewMail(
         name=edition.name,
-        audience_title=titles.get(edition.audience, edition.audience),
+        audience_title=f"{title} ({edition.language})" if home.config.other_languages else title,
         sender=home.config.sender.name,
         subject=edition.subject,
-        preheader=issue.preheader,
+        preheader=(translated and translated.translation.preheader) or issue.preheader,
         html=html,
         text=text,
         restricted=edition.audience != EVERYONE,
