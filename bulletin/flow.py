@@ -362,9 +362,8 @@ def _judge(
 ) -> Checked:
     """All findings about an issue and its finished mails."""
     from bulletin import checks, linkcheck
-    from bulletin.checks.links import addresses
-
     from bulletin import words as phrases
+    from bulletin.checks.links import addresses
 
     words, breaks = _faults_of_templates(home)
     material = checks.Material(

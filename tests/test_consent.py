@@ -317,7 +317,7 @@ class ConsentMachine(RuleBasedStateMachine):
 
 
 TestConsentLives = ConsentMachine.TestCase
-TestConsentLives.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestConsentLives.settings = settings(max_examples=25, stateful_step_count=30, deadline=None)
 
 
 def test_the_same_lives_on_postgresql(postgresql: Callable[[], str]) -> None:

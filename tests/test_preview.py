@@ -204,7 +204,10 @@ def test_a_save_shows_by_itself_and_the_place_is_kept(page: Page, address: str, 
     page.locator(".view-desktop iframe").evaluate("one => one.contentWindow.scrollTo(0, 700)")
     desk.save("Second words")
     expect(inside.get_by_text("Second words, line 30", exact=True)).to_be_visible(timeout=SLOW)
-    page.wait_for_function("document.querySelector('.view-desktop iframe').contentWindow.scrollY === 700")
+    frame, end = page.locator(".view-desktop iframe"), time.monotonic() + 60
+    while frame.evaluate("one => one.contentWindow.scrollY") != 700:
+        assert time.monotonic() < end, "the place was not found again"
+        page.wait_for_timeout(50)
 
 
 def test_a_file_that_cannot_be_read_is_named_and_the_next_save_brings_the_page_back(
