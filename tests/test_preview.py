@@ -235,6 +235,15 @@ def test_a_file_that_is_gone_for_a_moment_is_no_mistake_of_ours(page: Page, addr
     expect(page.locator("h1")).to_have_text("Harbour Bulletin, May 2024", timeout=SLOW)
 
 
+def test_a_frame_whose_mail_is_gone_does_not_keep_the_page_from_following(page: Page, address: str, desk: Desk) -> None:
+    page.goto(address)
+    expect(page.frame_locator(".view-desktop iframe").locator("img")).to_be_attached()
+    page.locator(".view-desktop iframe").evaluate("one => { one.src = '/mail/nobody.html' }")
+    page.wait_for_timeout(500)
+    desk.save("faultless words")
+    expect(page.locator("body")).to_contain_text("faultless words", timeout=SLOW)
+
+
 def test_a_mistake_of_ours_does_not_end_the_preview(page: Page, address: str, desk: Desk) -> None:
     desk.save("mistake")
     answer = page.goto(address)

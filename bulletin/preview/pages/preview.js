@@ -102,11 +102,13 @@ document.addEventListener("click", (event) => {
 });
 
 function remember() {
-  const inner = frames.map((frame) => frame.contentWindow.scrollY);
+  // A frame whose mail is gone shows the browser's own page, which lets nobody look inside.
+  const inner = frames.map((frame) => (frame.contentDocument ? frame.contentWindow.scrollY : 0));
   sessionStorage.setItem(place, JSON.stringify({ page: scrollY, frames: inner }));
 }
 
 function settle(frame, number) {
+  if (!frame.contentDocument) return;
   for (const link of frame.contentDocument.querySelectorAll("a[href^='http'], a[href^='mailto']")) {
     link.target = "_blank";
     link.rel = "noopener noreferrer";
