@@ -1,0 +1,104 @@
+"""The story of a bulletin, told once:
+
+    sources ─► candidates ─► issue ─► editions ─► rendered editions ─► plan ─► ledger ⇄ provider ─► report
+                            (edited)                    └────────► archive
+
+Its chapters are the modules here, in this order: `composing`, `checking`, `readers`, `sending`, `publishing`. They join
+the stages and are the only ones that know all of them: they open files, stores and clients, read the clock, and hand
+plain values to the stages. The command line and the preview are skins over them.
+"""
+
+from bulletin.flow._common import client_for, now, today
+from bulletin.flow.checking import (
+    Checked,
+    Fixed,
+    Progress,
+    check,
+    check_before_leaving,
+    fix,
+    render,
+    render_file,
+    scores,
+    undo_fix,
+    write_rendered,
+)
+from bulletin.flow.composing import (
+    Collected,
+    Placed,
+    add_candidate,
+    add_page,
+    collect,
+    init,
+    new,
+    place,
+    ran_in,
+    skip,
+    translate,
+)
+from bulletin.flow.publishing import build_archive
+from bulletin.flow.readers import (
+    erase_subscriber,
+    export_subscribers,
+    import_subscribers,
+    list_subscribers,
+    members,
+    normal_address,
+    purge,
+    show_subscriber,
+    subscribers_of,
+    undo_import,
+    unsubscribe,
+)
+from bulletin.flow.sending import Prepared, prepare_sending, report_of, resolve, send, send_test
+
+__all__ = [  # noqa: RUF022 - in the order of the story
+    # composing
+    "Collected",
+    "Placed",
+    "add_candidate",
+    "add_page",
+    "client_for",
+    "collect",
+    "init",
+    "new",
+    "place",
+    "ran_in",
+    "skip",
+    "translate",
+    # checking
+    "Checked",
+    "Fixed",
+    "Progress",
+    "check",
+    "check_before_leaving",
+    "fix",
+    "render",
+    "render_file",
+    "scores",
+    "undo_fix",
+    "write_rendered",
+    # readers
+    "erase_subscriber",
+    "export_subscribers",
+    "import_subscribers",
+    "list_subscribers",
+    "members",
+    "normal_address",
+    "purge",
+    "show_subscriber",
+    "subscribers_of",
+    "undo_import",
+    "unsubscribe",
+    # sending
+    "Prepared",
+    "prepare_sending",
+    "report_of",
+    "resolve",
+    "send",
+    "send_test",
+    # publishing
+    "build_archive",
+    # the clock
+    "now",
+    "today",
+]

@@ -1,0 +1,204 @@
+"""Readers come in and go out, and see what is held about them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bulletin.errors import BulletinError
+from bulletin.flow._common import now
+from bulletin.publication import Publication, write_atomically
+
+if TYPE_CHECKING:
+    from bulletin.model import Subscriber
+    from bulletin.subscribers.importing import Batch, Difference
+    from bulletin.subscribers.store import Subscribers
+
+
+def import_subscribers(
+    home: Publication, file: Path, *, basis: str = "", source: str = "", into_list: str = "", dry_run: bool = False
+) -> Difference:
+    """Take over the readers in a list, or only say what that would do. Nobody who left is brought back (P-21).
+
+    The database is copied first, and lines that cannot be used are kept in a file beside it.
+    """
+    from bulletin.stores import database, put_copy_aside
+    from bulletin.subscribers import importing
+    from bulletin.subscribers.audience import domains_of
+    from bulletin.subscribers.store import Subscribers
+    from bulletin.subscribers.tokens import AddressHashes
+
+    moment = now()
+    request = importing.Request(
+        path=file,
+        now=moment,
+        basis=basis,
+        source=source,
+        into_list=into_list,
+        dry_run=dry_run,
+        refused_file=home.state_dir / "imports" / f"{file.stem}-{moment:%Y%m%dT%H%M%S%f}.refused.csv",
+        known_domains=tuple(sorted({domain for each in home.config.audiences for domain in domains_of(each)})),
+    )
+    secret = home.secret()
+    with database(home.database_url) as engine:
+        return importing.run(
+            engine,
+            Subscribers(engine, secret),
+            AddressHashes(secret),
+            request,
+            backup=lambda connection: put_copy_aside(connection, "import"),
+        )
+
+
+def undo_import(home: Publication) -> Batch:
+    """Take the last import back, after a copy of the database was made. Raises `BulletinError` if it cannot be."""
+    from bulletin.stores import database, forget_deleted, put_copy_aside
+    from bulletin.subscribers import importing
+
+    with database(home.database_url) as engine:
+        with engine.begin() as connection:
+            put_copy_aside(connection, "undo")
+            batch = importing.undo(connection, now())
+        forget_deleted(engine)
+    return batch
+
+
+def export_subscribers(home: Publication, out: Path, *, audience: str = "", on_list: str = "", state: str = "") -> int:
+    """Write readers to a CSV file that only its owner can read, safe in a spreadsheet (Z-22); how many."""
+    from bulletin.stores import database
+    from bulletin.subscribers import exporting
+
+    with database(home.database_url) as engine:
+        found = exporting.chosen(engine, home.config, audience=audience, on_list=on_list, state=state)
+        return exporting.write(out, found)
+
+
+def members(home: Publication, audience: str) -> Iterator[tuple[Subscriber, str]]:
+    """Who reads the edition of an audience, each with the reason."""
+    from bulletin.stores import database
+    from bulletin.subscribers import exporting
+
+    with database(home.database_url) as engine:
+        yield from exporting.members(engine, home.config, audience)
+
+
+def list_subscribers(home: Publication) -> list[tuple[Subscriber, str]]:
+    """All subscribers, each with the audience whose edition they read."""
+    from bulletin.subscribers.audience import audience_of
+
+    with subscribers_of(home) as store:
+        return [(person, audience_of(person.email, home.config)) for person in store.all()]
+
+
+def unsubscribe(home: Publication, address: str) -> bool:
+    """Take an address off the list at once; whether that changed anything. Raises if it is not known."""
+    email = normal_address(address)
+    with subscribers_of(home) as store:
+        person = store.find(email)
+        if person is None:
+            raise BulletinError("that address is not on the list.", hint="See: bulletin subscribers list")
+        return store.unsubscribe(person.id, now=now(), how="taken off by the publisher")
+
+
+def normal_address(address: str) -> str:
+    """An address in the one form it is kept in. Raises `BulletinError` if it cannot be one."""
+    from bulletin.subscribers.address import AddressRefused, normalise
+
+    try:
+        return normalise(address)
+    except AddressRefused as refusal:
+        raise BulletinError(f"{refusal}.", hint="Write it as name@example.org.") from None
+
+
+def erase_subscriber(home: Publication, address: str, *, reason: str) -> tuple[Path, str, tuple[Path, ...]]:
+    """Delete what is held about an address but a keyed hash (P-22): the receipt's path and text, and files to look at.
+
+    Run again after it was stopped it does the rest. Raises `StoppedPartWay` if another program is in the way.
+    """
+    import json
+    import secrets
+
+    from bulletin.stores import database, forget_deleted
+    from bulletin.subscribers import erasing
+    from bulletin.subscribers.store import Subscribers
+
+    email = normal_address(address)
+    if email in reason.lower():
+        raise BulletinError(
+            "the reason repeats the address.", hint="Give a reason without it; it stays on the receipt."
+        )
+    with database(home.database_url) as engine:
+        erased = Subscribers(engine, home.secret()).erase(email, now=now())
+        forget_deleted(engine)
+    swept = erasing.sweep(home.state_dir, email, erased)
+    number = f"{erased.at:%Y%m%d}-{secrets.token_hex(4)}"
+    at = f"{erased.at:%Y-%m-%d %H:%M:%S} UTC"
+    data, text = erasing.receipt(number, erased, swept, reason=reason, at=at, publication=home.config.name)
+    path = home.state_dir / "receipts" / f"erasure-{number}.txt"
+    write_atomically(path.with_suffix(".json"), json.dumps(data, indent=2, ensure_ascii=False).encode(), mode=0o600)
+    write_atomically(path, text.encode(), mode=0o600)
+    return path, text, swept.left
+
+
+def show_subscriber(home: Publication, address: str, directory: Path | None = None) -> tuple[str, tuple[Path, ...]]:
+    """Everything held about an address (P-24), as text, and the files written of it: one for reading, one as JSON.
+
+    The text is empty if nothing is held. Files get mode 0600 and a name that does not tell the address (Z-23).
+    """
+    import json
+
+    from bulletin.subscribers.access import as_text
+
+    with subscribers_of(home) as store:
+        held = store.holding(normal_address(address))
+    if not held:
+        return "", ()
+    at = now()
+    text = as_text(held, publication=home.config.name, at=at)
+    if directory is None:
+        return text, ()
+    whole = {"publication": home.config.name, "written_at": at} | held
+    stem = directory / f"reader-{held.get('reader', {}).get('id', 'suppressed')}"
+    paths = stem.with_suffix(".json"), stem.with_suffix(".txt")
+    content = json.dumps(whole, indent=2, ensure_ascii=False, default=_for_json)
+    write_atomically(paths[0], content.encode(), mode=0o600)
+    write_atomically(paths[1], text.encode(), mode=0o600)
+    return text, paths
+
+
+def _for_json(value: object) -> str:
+    return value.isoformat() if isinstance(value, dt.datetime) else str(value)
+
+
+def purge(home: Publication, *, dry_run: bool = False) -> dict[str, int]:
+    """Delete what was kept long enough by the settings under [retention] (P-26): how many, by what it is."""
+    from bulletin.delivery.ledger import Ledger
+    from bulletin.stores import database, forget_deleted
+    from bulletin.subscribers.store import Subscribers
+
+    kept, moment = home.config.retention, now()
+    with database(home.database_url) as engine:
+        store, ledger = Subscribers(engine, home.secret()), Ledger(engine)
+        logs_before = moment - dt.timedelta(days=round(kept.send_logs_months * 365.25 / 12))
+        before = moment - dt.timedelta(days=kept.unconfirmed_days)
+        purged = {
+            "sign-ups that nobody confirmed": store.expire(before=before, dry_run=dry_run),
+            "links that expired": store.forget_links(before=before, dry_run=dry_run),
+            "answers of mail servers": ledger.forget_answers(before=logs_before, dry_run=dry_run),
+        }
+        if any(purged.values()) and not dry_run:
+            forget_deleted(engine)
+    return purged
+
+
+@contextmanager
+def subscribers_of(home: Publication) -> Iterator[Subscribers]:
+    """The publication's subscribers, while the context lasts."""
+    from bulletin.stores import database
+    from bulletin.subscribers.store import Subscribers
+
+    with database(home.database_url) as engine:
+        yield Subscribers(engine, home.secret())
