@@ -543,6 +543,43 @@ class Letter:
     """Message-ID without angle brackets; the same on every attempt (M-06)."""
 
 
+class EventKind(Enum):
+    """What a provider, or a receiving mail server, reported about a delivery later."""
+
+    DELIVERED = "delivered"
+    DEFERRED = "deferred"
+    """Not taken yet; somebody is still trying."""
+    BOUNCED = "bounced"
+    """Failed for good: the address does not exist (V-07)."""
+    SOFT_BOUNCED = "soft bounced"
+    """Failed this time: the mailbox is full, say (V-07)."""
+    BLOCKED = "blocked"
+    """Turned down for what the sender did or is; says nothing about the reader (V-07)."""
+    COMPLAINED = "complained"
+    UNSUBSCRIBED = "unsubscribed"
+    OTHER = "other"
+    """Anything else, kept and of no consequence."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One thing reported after a delivery was accepted."""
+
+    provider: str
+    id: str
+    """The provider's own name for this report, or a digest of it: the same report told twice has the same."""
+    kind: EventKind
+    at: dt.datetime
+    key: str = ""
+    """The delivery's key, if it came back with the report."""
+    address: str = field(default="", repr=False)
+    """Only to find the reader where no key came back; never stored and never logged (Z-20)."""
+    name: str = ""
+    """What the provider calls it."""
+    reason: str = ""
+    """What was said, in the provider's words."""
+
+
 # ---------------------------------------------------------------- readers
 
 

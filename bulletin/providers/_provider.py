@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Literal, Protocol, cast, runtime_checkable
 
 from bulletin import registry
 from bulletin.config import Config
 from bulletin.errors import BulletinError
-from bulletin.model import Letter, Outcome, OutcomeKind
+from bulletin.model import Event, EventKind, Letter, Outcome, OutcomeKind
 from bulletin.render.message import MessageTemplate
 
 
@@ -26,6 +26,17 @@ class Capabilities:
     """How long a letter offered again under its key stays one letter; None if the provider knows no keys."""
     really_sends: bool
     """Whether mail leaves this machine."""
+    batch_bytes: int | None = None
+    """Most bytes in one call; None if the provider names no limit."""
+    connections: int = 1
+    """How many sessions may be open at once."""
+    webhooks: Literal["none", "signed", "secret"] = "none"
+    """Whether it reports events by itself, and how it proves that it is the provider: by a signature, or only by a
+    secret that is part of the address it calls, which is weaker (Z-15)."""
+    test_mode: bool = False
+    """Whether it can be asked to take mail and send none."""
+    text_only: bool = False
+    """Whether it carries plain words only, and the design is lost."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +63,101 @@ class Session(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quota:
+    """How much may still leave."""
+
+    left: int | None = None
+    """Messages until `until`; None if it does not say."""
+    until: dt.datetime | None = None
+    per_second: float | None = None
+    """Messages in a second at most."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventPage:
+    """Some events, and where to go on."""
+
+    events: Sequence[Event]
+    cursor: str
+    """Passed to the next call as it is; what it means is the provider's own affair."""
+    more: bool
+    """Whether the next page is there already."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suppressed:
+    """An address that the provider keeps from being written to."""
+
+    address: str = field(repr=False)
+    kind: EventKind
+    """BOUNCED, COMPLAINED or UNSUBSCRIBED."""
+    at: dt.datetime | None = None
+
+
+# What a session may be able to do besides delivering. Ask with isinstance.
+
+
+@runtime_checkable
+class LooksUp(Protocol):
+    """Can be asked what became of letters whose answer was lost."""
+
+    def look_up(self, mailing: str, letters: Sequence[Letter]) -> list[Outcome | None]:
+        """One outcome for each letter, in order; None where the provider cannot tell (yet)."""
+
+
+@runtime_checkable
+class HasQuota(Protocol):
+    """Can say how much may still leave."""
+
+    def quota(self) -> Quota:
+        """Asked before a mailing starts."""
+
+
+@runtime_checkable
+class HasEvents(Protocol):
+    """Can be asked for events, where no webhook can reach us."""
+
+    def events(self, cursor: str) -> EventPage:
+        """The next page. An empty cursor starts with the oldest that the provider keeps. Events may come again."""
+
+
+@runtime_checkable
+class HasSuppressions(Protocol):
+    """Keeps a list of addresses of its own that it does not write to."""
+
+    def suppressed(self) -> Iterator[Suppressed]:
+        """Everybody on that list."""
+
+    def suppress(self, addresses: Sequence[str]) -> None:
+        """Put addresses on it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A request that somebody made to our webhook, as it came."""
+
+    headers: Mapping[str, str]
+    """By name in small letters."""
+    body: bytes = field(repr=False)
+    url: str
+    """The configured address of the webhook, which some signatures cover; not what the request claims."""
+
+
+class CallRefused(BulletinError):
+    """The request does not prove that it comes from the provider, or is too old (Z-15)."""
+
+
+class UnsupportedFeature(BulletinError):
+    """This provider cannot carry something the bulletin needs."""
+
+
 class Provider(Protocol):
-    """A module in this folder."""
+    """A module in this folder.
+
+    One whose `CAPABILITIES.webhooks` is not "none" also has `receive(call, surroundings) -> list[Event]`, which checks
+    the proof on the raw body and raises `CallRefused`. See `receiver_of`.
+    """
 
     CAPABILITIES: Capabilities
 
@@ -90,6 +194,12 @@ def check_of(provider: Provider) -> Callable[[Surroundings], str] | None:
     """
     check = getattr(provider, "check", None)
     return cast("Callable[[Surroundings], str]", check) if callable(check) else None
+
+
+def receiver_of(provider: Provider) -> Callable[[Call, Surroundings], list[Event]] | None:
+    """What makes events of a call to our webhook, if the provider makes such calls. It raises `CallRefused`."""
+    receive = getattr(provider, "receive", None)
+    return cast("Callable[[Call, Surroundings], list[Event]]", receive) if callable(receive) else None
 
 
 def way_of(provider: Provider, config: Config) -> Way:
