@@ -562,7 +562,7 @@ class EventKind(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+class DeliveryEvent:
     """One thing reported after a delivery was accepted."""
 
     provider: str

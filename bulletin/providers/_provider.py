@@ -12,7 +12,7 @@ from typing import Literal, Protocol, cast, runtime_checkable
 from bulletin import registry
 from bulletin.config import Config
 from bulletin.errors import BulletinError
-from bulletin.model import Event, EventKind, Letter, Outcome, OutcomeKind
+from bulletin.model import DeliveryEvent, EventKind, Letter, Outcome, OutcomeKind
 from bulletin.render.message import MessageTemplate
 
 
@@ -78,7 +78,7 @@ class Quota:
 class EventPage:
     """Some events, and where to go on."""
 
-    events: Sequence[Event]
+    events: Sequence[DeliveryEvent]
     cursor: str
     """Passed to the next call as it is; what it means is the provider's own affair."""
     more: bool
@@ -144,18 +144,18 @@ class Call:
     """The configured address of the webhook, which some signatures cover; not what the request claims."""
 
 
-class CallRefused(BulletinError):
+class CallRefused(BulletinError):  # noqa: N818 - somebody else is at fault
     """The request does not prove that it comes from the provider, or is too old (Z-15)."""
 
 
-class UnsupportedFeature(BulletinError):
+class UnsupportedFeature(BulletinError):  # noqa: N818 - nothing went wrong yet
     """This provider cannot carry something the bulletin needs."""
 
 
 class Provider(Protocol):
     """A module in this folder.
 
-    One whose `CAPABILITIES.webhooks` is not "none" also has `receive(call, surroundings) -> list[Event]`, which checks
+    One whose `CAPABILITIES.webhooks` is not "none" also has `receive(call, surroundings) -> list[DeliveryEvent]`, which checks
     the proof on the raw body and raises `CallRefused`. See `receiver_of`.
     """
 
@@ -196,10 +196,10 @@ def check_of(provider: Provider) -> Callable[[Surroundings], str] | None:
     return cast("Callable[[Surroundings], str]", check) if callable(check) else None
 
 
-def receiver_of(provider: Provider) -> Callable[[Call, Surroundings], list[Event]] | None:
+def receiver_of(provider: Provider) -> Callable[[Call, Surroundings], list[DeliveryEvent]] | None:
     """What makes events of a call to our webhook, if the provider makes such calls. It raises `CallRefused`."""
     receive = getattr(provider, "receive", None)
-    return cast("Callable[[Call, Surroundings], list[Event]]", receive) if callable(receive) else None
+    return cast("Callable[[Call, Surroundings], list[DeliveryEvent]]", receive) if callable(receive) else None
 
 
 def way_of(provider: Provider, config: Config) -> Way:
