@@ -155,8 +155,8 @@ class UnsupportedFeature(BulletinError):  # noqa: N818 - nothing went wrong yet
 class Provider(Protocol):
     """A module in this folder.
 
-    One whose `CAPABILITIES.webhooks` is not "none" also has `receive(call, surroundings) -> list[DeliveryEvent]`, which checks
-    the proof on the raw body and raises `CallRefused`. See `receiver_of`.
+    One whose `CAPABILITIES.webhooks` is not "none" also has `receive(call, surroundings)`, which gives a list of
+    events, checks the proof on the raw body and raises `CallRefused`. See `receiver_of`.
     """
 
     CAPABILITIES: Capabilities
