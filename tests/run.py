@@ -2,7 +2,8 @@
 
 Needs Python 3.11 or newer and nothing else: it makes the virtual environment `.venv` at the top of the repository, or
 uses the one that is there. On Debian and Ubuntu it also installs a browser and fonts, when it may (as root, or with
-sudo that asks for no password). Further arguments go to pytest: `python3 tests/run.py -k archive`.
+sudo that asks for no password). Further arguments go to pytest: `python3 tests/run.py -k archive`. Tests run
+on all cores; `-n 0` runs them one after the other.
 
 Exits with 0 only if style, types and all tests are clean and no test was skipped.
 """
@@ -39,7 +40,7 @@ def main(pytest_arguments: list[str]) -> int:
         "ruff check": ["ruff", "check", "."],
         "ruff format": ["ruff", "format", "--check", "."],
         "mypy": ["mypy"],
-        "pytest": ["pytest", *pytest_arguments],
+        "pytest": ["pytest", "-n", "auto", "--dist", "worksteal", *pytest_arguments],
     }
     failed = [name for name, command in checks.items() if not step(name, [str(PYTHON), "-m", *command])]
     if failed:
