@@ -53,6 +53,10 @@ class Sender:
     """Mail address it is sent from, at a domain you control."""
     reply_to: str | None = None
     """Mail address of a mailbox that somebody reads."""
+    bounces: str | None = None
+    """Mail address of a mailbox for undeliverable copies that takes name+anything: bounces@bounce.example.org"""
+    unsubscribe_mailbox: str | None = None
+    """Mail address at which readers may unsubscribe by writing, beside their link: leave@example.org"""
     list_id: str | None = None
     """Name of the mailing list for mail programs, at a domain you control: bulletin.example.org. Never change it."""
     dkim_selectors: tuple[str, ...] = ()
@@ -402,6 +406,7 @@ _ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@(?:[A-Za-z0-9-]{1,
 """What every mail server can carry (M-08, M-09)."""
 _LONGEST_ADDRESS = 254
 _LONGEST_LIST_ID = 250
+_LONGEST_BOUNCES = 25
 _WEB = re.compile(r"https?://[^\s/\x00-\x1f\x7f<>\"][^\s\x00-\x1f\x7f<>\"]*\Z")
 _LOGO = re.compile(r"templates/[A-Za-z0-9][A-Za-z0-9._-]*\.(?:png|jpe?g)\Z")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*\Z")
@@ -420,11 +425,14 @@ def _beyond_schema(config: Config) -> Iterator[Complaint]:
     for name in ("name", "postal_address", "controller"):
         yield from _one_line(("organisation", name), getattr(config.organisation, name))
     yield from _one_line(("sender", "name"), config.sender.name)
-    for name in ("address", "reply_to"):
+    for name in ("address", "reply_to", "bounces", "unsubscribe_mailbox"):
         value = getattr(config.sender, name)
         if value is not None and not (_ADDRESS.match(value) and len(value) <= _LONGEST_ADDRESS):
             hint = "Write it as name@example.org" + ("." if value.isascii() else ", a domain in its xn-- form.")
             yield ("sender", name), f'"{value}" is not a mail address.', hint
+    if len((config.sender.bounces or "").partition("@")[0]) > _LONGEST_BOUNCES:
+        hint = f"Use a mailbox with at most {_LONGEST_BOUNCES}: the rest is needed to tell the copies apart."
+        yield ("sender", "bounces"), "there are too many characters before the @.", hint
     listed = config.sender.list_id
     if listed is not None and not (
         re.fullmatch(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+", listed) and len(listed) <= _LONGEST_LIST_ID

@@ -190,7 +190,11 @@ def _provider(home: Publication) -> Iterator[Line]:
         yield Line(State.LOOK, f"Provider: {name}, which writes files and sends nothing.", hint)
         return
     surroundings = Surroundings(
-        config=home.config, environment=home.environment, outbox_dir=home.root, now=lambda: dt.datetime.now(dt.UTC)
+        config=home.config,
+        environment=home.environment,
+        secret=home.secret,
+        outbox_dir=home.root,
+        now=lambda: dt.datetime.now(dt.UTC),
     )
     try:
         with provider.open(surroundings):

@@ -147,7 +147,11 @@ def _mail_server(home: Publication, way: Way) -> Iterator[Line]:
         yield Line(State.LOOK, "TLS: nothing is sent yet, so no mail server was asked.", hint, rule)
         return
     surroundings = Surroundings(
-        config=home.config, environment=home.environment, outbox_dir=home.root, now=lambda: dt.datetime.now(dt.UTC)
+        config=home.config,
+        environment=home.environment,
+        secret=home.secret,
+        outbox_dir=home.root,
+        now=lambda: dt.datetime.now(dt.UTC),
     )
     try:
         check = check_of(load_provider(home.config.sending.provider))

@@ -130,6 +130,7 @@ class Newsroom:
         surroundings = providers.Surroundings(
             config=self.config,
             environment=environment or {},
+            secret=lambda: SECRET,
             outbox_dir=self.folder / "outbox",
             now=lambda: dt.datetime.now(dt.UTC),
         )

@@ -27,7 +27,16 @@ _ONCE = (
     "list-unsubscribe-post",
     "list-id",
 )
-_AT_MOST_ONCE = ("sender", "reply-to", "list-help", "list-owner", "list-archive", "list-post", "content-type")
+_AT_MOST_ONCE = (
+    "sender",
+    "reply-to",
+    "list-help",
+    "list-owner",
+    "list-archive",
+    "list-post",
+    "feedback-id",
+    "content-type",
+)
 _NEVER = ("cc", "bcc", "auto-submitted", "content-transfer-encoding")
 _ADDRESS = re.compile(rb"[!#$%&'*+/=?^_`{|}~.0-9A-Za-z-]{1,64}@(?:[0-9A-Za-z-]{1,63}\.)+[0-9A-Za-z-]{1,63}")
 _NAME = re.compile(rb"(?:[\w!#$%&'*+/=?^`{|}~-]|[ \t])+|\"(?:[^\"\\]|\\.)*\"|(?:=\?\S+\?=\s*)+")
@@ -188,7 +197,7 @@ def _list(headers: list[Header], domain: str, body: bytes) -> Iterator[str]:
     if not link:
         yield "L-01: List-Unsubscribe"
         return
-    if len(link[1]) > 250 or b"\r\n" in _one(headers, "List-Unsubscribe").strip():
+    if len(link[1]) > 250 or link[1] not in _one(headers, "List-Unsubscribe"):
         yield "L-15: the link is long or folded"
     if not re.fullmatch(rb"[A-Za-z0-9_-]+", link[1].rpartition(b"/")[2]):
         yield "G-06: the token holds other signs"
@@ -201,6 +210,11 @@ def _list(headers: list[Header], domain: str, body: bytes) -> Iterator[str]:
         yield f"L-12: List-Id has {len(listed)} octets"
     if _all(headers, "list-post") and _flat(headers, "List-Post") != b"NO":
         yield "L-13: List-Post"
+    for name in filter(lambda name: _all(headers, name), ("list-owner", "list-help")):
+        if not re.fullmatch(rb"<mailto:[!-;=?-~]+>", _flat(headers, name)):
+            yield f"L-13: {name}"
+    if not re.fullmatch(rb"(?:[\w.-]*:){3}[\w.-]{5,15}", _flat(headers, "Feedback-ID")):
+        yield "Q-06: Feedback-ID"
     for kind, encoding, raw in _split(headers, body):
         if link[1] not in _decode(encoding, raw):
             yield f"L-16: no unsubscribe link in {kind}"

@@ -194,6 +194,8 @@ WRONG = {
     "L-02": (b"One-Click", b"Two-Clicks"),
     "L-12": (b"<news.news.example.org>", b"news"),
     "L-15": (b"/unsubscribe/", b"/" + b"u" * 250 + b"/"),
+    "L-13": (b"List-Owner: <mailto:", b"List-Owner: <"),
+    "Q-06": (b"Feedback-ID: ", b"Feedback-ID: reader:"),
     "Q-02": (b"Subject:", b"Auto-Submitted: auto-generated\r\nSubject:"),
     "Q-05": (b"OOF, AutoReply", b"All"),
 }

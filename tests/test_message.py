@@ -13,6 +13,7 @@ from email.header import decode_header, make_header
 from email.message import EmailMessage
 from email.utils import parseaddr
 
+import mailrules
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,7 +21,7 @@ from mailing import HTML, MARKERS, NOON, TEXT, config, edition, letter, template
 
 from bulletin.config import Sender
 from bulletin.errors import BulletinError
-from bulletin.render.message import make_message_id
+from bulletin.render.message import Envelope, ServiceMessage, make_message_id
 
 PARTS = st.text(st.characters(codec="utf-8", exclude_characters="\r"), max_size=200)
 
@@ -97,6 +98,80 @@ def test_l01_one_click_unsubscribe_is_one_short_https_address() -> None:
     assert len(address[1]) <= 250
     assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     assert message["List-Id"] == "Test News <news.news.example.org>"
+
+
+def test_l01_readers_may_also_leave_by_mail_where_a_mailbox_takes_it() -> None:
+    """L-01, L-13: the mail address follows the link, with the same token; who answers is named too."""
+    sender = Sender(name="News", address="news@news.example.org", unsubscribe_mailbox="leave@news.example.org")
+    made = template(settings=config(sender=sender))
+    data = made.fill(letter(), date=NOON)
+    link = letter().personal["unsubscribe_url"]
+    by_mail = f"mailto:leave@news.example.org?subject=unsubscribe%20{link.rpartition('/')[2]}"
+    assert made.personal_headers(letter())["List-Unsubscribe"] == f"<{link}>, <{by_mail}>"
+    assert mailrules.broken_rules(data, reader="reader@example.org", domain="news.example.org") == []
+    only = replace(letter(), personal={**letter().personal, "unsubscribe_url": by_mail})
+    assert made.personal_headers(only) == {"List-Unsubscribe": f"<{by_mail}>"}, "one click needs a web page"
+    message = read(template().fill(letter(), date=NOON))
+    assert message["List-Owner"] == "<mailto:editors@example.org>"
+    assert message["List-Help"] == "<mailto:editors@example.org?subject=help>"
+
+
+def test_q06_complaints_are_counted_by_issue_audience_and_language_and_never_by_reader() -> None:
+    """Q-06: the last field is the same in every issue of a publication, and another's is another."""
+    first, other = (read(template().fill(letter(subscriber=name), date=NOON))["Feedback-ID"] for name in ("a1", "b2"))
+    assert first == other
+    issue, audience, language, sender = str(first).split(":")
+    assert (issue, audience, language) == ("2024-05", "everyone", "en-GB")
+    assert 5 <= len(sender) <= 15
+    assert str(read(template(edition("forces")).fill(letter(), date=NOON))["Feedback-ID"]).endswith(f":{sender}")
+    elsewhere = config(sender=Sender(name="News", address="news@other.example.org"))
+    assert not template(settings=elsewhere).headers["Feedback-ID"].endswith(sender)
+
+
+@pytest.mark.parametrize("name", ["Bwletin Tŷ'r Heddlu", "x" * 250, "Test News"])
+def test_the_headers_told_to_a_service_are_those_that_leave_by_mail(name: str) -> None:
+    """A service that makes the bytes itself is told each header once, on one line, in ASCII."""
+    made = template(settings=config(name=name))
+    told = {**made.headers, **made.personal_headers(letter())}
+    assert all(value.isascii() and value.isprintable() for value in told.values())
+    message = email.message_from_bytes(made.fill(letter(), date=NOON))
+    ours = {"Date", "From", "To", "Reply-To", "Subject", "Message-ID", "MIME-Version", "Content-Type"}
+    assert {key: re.sub(r"\r\n(?=\s)", "", value) for key, value in message.items() if key not in ours} == told
+
+
+def test_q01_a_service_mail_says_that_nobody_wrote_it_and_names_no_list() -> None:
+    """Q-01, L-14: Auto-Submitted once, no way to unsubscribe from what is no list; the rest as in every mail."""
+    link = "https://news.example.org/confirm/abc"
+    service = ServiceMessage(
+        Envelope.of(config()),
+        subject="Cadarnhewch: tŷ",
+        html=f'<p>Tŷ</p><a href="{link}">Yes</a>',
+        text=f".\nTŷ: {link}\n",
+        language="cy",
+    )
+    bare = replace(letter(), personal={})
+    data = service.fill(bare, date=NOON)
+    message = read(data)
+    assert data == service.fill(bare, date=NOON)
+    assert message.get_all("Auto-Submitted") == ["auto-generated"]
+    assert not [name for name in message if name.startswith(("List-", "Precedence", "Feedback"))]
+    assert (message["To"], message["Reply-To"], message["Subject"]) == (
+        "reader@example.org",
+        "editors@example.org",
+        "Cadarnhewch: tŷ",
+    )
+    assert (body(message, "plain"), body(message, "html")) == (service.text_of(bare), service.html_of(bare))
+    with pytest.raises(BulletinError, match="header Subject"):
+        ServiceMessage(Envelope.of(config()), subject="a\r\nBcc: b", html="", text="", language="en-GB")
+
+
+def test_words_for_one_reader_are_filled_in_once_and_safely() -> None:
+    """What a service is told to send is what we would send; a value that looks like a marker stays a value."""
+    reader = replace(letter(), personal={**letter().personal, "address": "pxunsubscribe&co@example.org"})
+    message = read(template().fill(reader, date=NOON))
+    assert body(message, "html") == template().html_of(reader)
+    assert body(message, "plain") == template().text_of(reader)
+    assert "pxunsubscribe&amp;co@example.org" in template().html_of(reader)
 
 
 def test_l12_the_list_keeps_its_name_when_the_sender_changes() -> None:

@@ -12,22 +12,39 @@ import socket
 import ssl
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import trustme
 from mailgunserver import DESCRIPTION, KEY, MailgunServer, mailgun_server
-from mailing import HTML, ISSUE, MARKERS, NOON, TEXT, Newsroom, addresses, config, edition, letter, newsroom, template
+from mailing import (
+    HTML,
+    ISSUE,
+    MARKERS,
+    NOON,
+    SECRET,
+    TEXT,
+    Newsroom,
+    addresses,
+    config,
+    edition,
+    letter,
+    newsroom,
+    template,
+)
 from mailserver import MailServer, mail_server
 
 from bulletin import providers, registry
+from bulletin.config import Config
 from bulletin.delivery import sender as sending
 from bulletin.errors import BulletinError, FileProblems, StoppedPartWay
 from bulletin.model import Letter, Outcome, OutcomeKind
 from bulletin.providers import ProviderError, Session
 from bulletin.providers.mailgun import CAPABILITIES as MAILGUN
 from bulletin.render.message import MessageTemplate
+from bulletin.subscribers.tokens import read_bounce
 
 ACCEPTED, REFUSED, RETRY, UNKNOWN = (
     OutcomeKind.ACCEPTED,
@@ -38,10 +55,18 @@ ACCEPTED, REFUSED, RETRY, UNKNOWN = (
 
 
 @contextmanager
-def opened(name: str, folder: Path, environment: dict[str, str] | None = None, **settings: Any) -> Iterator[Session]:
+def opened(
+    name: str,
+    folder: Path,
+    environment: dict[str, str] | None = None,
+    *,
+    publication: Config | None = None,
+    **settings: Any,
+) -> Iterator[Session]:
     surroundings = providers.Surroundings(
-        config=config(providers={name: settings} if settings else {}),
+        config=publication or config(providers={name: settings} if settings else {}),
         environment=environment or {},
+        secret=lambda: SECRET,
         outbox_dir=folder / "outbox",
         now=lambda: NOON,
     )
@@ -145,6 +170,23 @@ def test_smtp_one_reader_per_message_over_one_connection(tmp_path: Path, server:
     assert len(server.peers) == 1
     for one in letters(*names):
         assert server.messages[one.address] == dotted.fill(one, date=NOON)
+
+
+def test_v01_each_copy_has_an_envelope_of_its_own_where_bounces_have_a_mailbox(
+    tmp_path: Path, server: MailServer
+) -> None:
+    """V-01: signed, told apart by reader and mailing, without the reader's address."""
+    own = replace(config().sender, bounces="bounces@bounce.example.org")
+    provider = {"smtp": {"host": "127.0.0.1", "port": server.port, "tls": "none"}}
+    with opened("smtp", tmp_path, publication=config(sender=own, providers=provider)) as session:
+        assert kinds(session.deliver(ISSUE, letters("ann", "bob"), template())) == [ACCEPTED] * 2
+    senders = [sender for sender, _ in server.envelopes]
+    assert len(set(senders)) == 2
+    for sender, one in zip(senders, letters("ann", "bob"), strict=True):
+        local, _, domain = sender.rpartition("@")
+        assert (domain, local.startswith("bounces+b"), len(local) <= 64) == ("bounce.example.org", True, True)
+        assert ":".join(read_bounce(SECRET, local.upper().lower()) or ()) == one.key
+        assert read_bounce(b"another secret", local) is None
 
 
 def test_smtp_answers_become_outcomes_in_order(tmp_path: Path, server: MailServer) -> None:

@@ -17,7 +17,15 @@ from bulletin.errors import BulletinError
 from bulletin.model import PERSONAL_FIELDS, SubscriberState
 from bulletin.subscribers.address import AddressRefused, normalise
 from bulletin.subscribers.audience import audience_of
-from bulletin.subscribers.tokens import PREFERENCES, UNSUBSCRIBE, Links, make_token, read_token
+from bulletin.subscribers.tokens import (
+    PREFERENCES,
+    UNSUBSCRIBE,
+    Links,
+    bounce_address,
+    make_token,
+    read_bounce,
+    read_token,
+)
 
 
 @pytest.fixture
@@ -108,6 +116,35 @@ def test_z08_a_token_serves_one_purpose_and_one_reader(room: Newsroom) -> None:
 def test_no_made_up_token_is_taken(token: str) -> None:
     """L-03: whatever is put in place of a token, it names nobody and nothing breaks."""
     assert read_token(SECRET, UNSUBSCRIBE, token) is None
+
+
+SUBSCRIBERS = st.from_regex(r"[0-9a-f]{20}", fullmatch=True)
+
+
+@given(
+    SUBSCRIBERS,
+    st.from_regex(r"[A-Za-z0-9]+([-_.][A-Za-z0-9]+){0,5}", fullmatch=True),
+    st.from_regex(r"[a-z]{1,12}([+.-][a-z]{1,12})?", fullmatch=True),
+)
+def test_v01_the_address_for_bounces_tells_whose_copy_came_back(subscriber: str, mailing: str, mailbox: str) -> None:
+    """V-01, V-03: it fits into 64 octets, and leaves out the mailing rather than the reader."""
+    address = bounce_address(SECRET, f"{mailbox}@bounce.example.org", f"{mailing}:{subscriber}")
+    local, _, domain = address.rpartition("@")
+    assert domain == "bounce.example.org"
+    assert re.fullmatch(rf"{re.escape(mailbox)}\+[A-Za-z0-9._-]+", local)
+    assert len(local) <= 64
+    fits = len(mailbox) + len(mailing) + len("+b--") + 20 + 16 <= 64
+    assert read_bounce(SECRET, local) == (mailing if fits else "", subscriber)
+    assert read_bounce(SECRET, local.lower()) == (mailing.lower() if fits else "", subscriber)
+    assert read_bounce(b"another secret", local) is None
+    changed = local.replace(f"+b{subscriber}", f"+b{subscriber[1:]}{subscriber[0]}x")
+    assert read_bounce(SECRET, changed) is None
+
+
+@given(st.text() | st.from_regex(r"x\+b[a-z0-9]{1,40}-[a-z2-7]{16}(-[a-z]+)?", fullmatch=True))
+def test_v03_no_made_up_address_for_bounces_is_taken(local: str) -> None:
+    """V-03: a report at an address that nobody here made names nobody."""
+    assert read_bounce(SECRET, local) is None
 
 
 def test_l01_links_that_no_mail_program_would_follow_stop_the_sending() -> None:

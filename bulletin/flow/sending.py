@@ -154,7 +154,13 @@ def _sender(home: Publication, on_progress: Callable[[int, int], None]) -> Itera
     from bulletin.subscribers.tokens import Links
 
     provider = providers.load(home.config.sending.provider)
-    surroundings = Surroundings(config=home.config, environment=home.environment, outbox_dir=home.outbox_dir, now=now)
+    surroundings = Surroundings(
+        config=home.config,
+        environment=home.environment,
+        secret=home.secret,
+        outbox_dir=home.outbox_dir,
+        now=now,
+    )
     with _ledger_of(home) as ledger, provider.open(surroundings) as session:
         yield Sender(
             config=home.config,

@@ -13,7 +13,7 @@ from bulletin import registry
 from bulletin.config import Config
 from bulletin.errors import BulletinError
 from bulletin.model import DeliveryEvent, EventKind, Letter, Outcome, OutcomeKind
-from bulletin.render.message import MessageTemplate
+from bulletin.render.message import Message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +46,8 @@ class Surroundings:
     config: Config
     environment: Mapping[str, str] = field(repr=False)
     """Secrets come from here only (Z-23)."""
+    secret: Callable[[], bytes] = field(repr=False)
+    """The publication's secret, made when it is first asked for; signs the envelopes of copies (V-01)."""
     outbox_dir: Path
     now: Callable[[], dt.datetime]
 
@@ -56,7 +58,7 @@ class Session(Protocol):
     wait: float
     """Seconds the provider wants to be left alone before the next call; 0 if it does not say."""
 
-    def deliver(self, mailing: str, letters: Sequence[Letter], template: MessageTemplate) -> list[Outcome]:
+    def deliver(self, mailing: str, letters: Sequence[Letter], message: Message) -> list[Outcome]:
         """One outcome for each letter, in order; what went wrong with one letter is a value.
 
         Raises `ProviderError` if no further letter can be delivered; it holds the outcomes of those before.

@@ -11,18 +11,18 @@ import html
 import json
 import re
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
 from bulletin.config import Config, provider_settings
 from bulletin.errors import BulletinError
-from bulletin.model import PERSONAL_FIELDS, STRICT, Letter, Outcome, OutcomeKind
+from bulletin.model import STRICT, Letter, Outcome, OutcomeKind
 from bulletin.providers import _http
 from bulletin.providers._http import HttpRequest, HttpResponse, NoAnswer, NotSent
 from bulletin.providers._provider import Capabilities, ProviderError, Surroundings, Way
-from bulletin.render.message import MessageTemplate, checked, from_header, list_headers
+from bulletin.render.message import Message, checked, from_header
 
 CAPABILITIES = Capabilities(batch=1000, key_window=None, really_sends=True)
 
@@ -92,18 +92,25 @@ class Mailgun:
     settings: Settings
     key: str = field(repr=False)
 
-    def request(self, mailing: str, letters: Sequence[Letter], template: MessageTemplate) -> HttpRequest:
+    def request(self, mailing: str, letters: Sequence[Letter], message: Message) -> HttpRequest:
         """One call for all letters. Each reader sees only their own address, and has their own unsubscribe header."""
-        rendered, envelope = template.rendered, template.envelope
+        envelope = message.envelope
         fixed = {"Reply-To": envelope.reply_to} if envelope.reply_to else {}
-        headers = {**fixed, **list_headers(envelope, rendered), "List-Unsubscribe": "<%recipient.unsubscribe_url%>"}
+        own = {letter.address: message.personal_headers(letter) for letter in letters}
+        names = dict.fromkeys(name for headers in own.values() for name in headers)
+        headers = {**fixed, **message.headers, **{name: f"%recipient.{_variable(name)}%" for name in names}}
+
+        def values(letter: Letter) -> dict[str, str]:
+            mine = {_variable(name): own[letter.address].get(name, "") for name in names}
+            return {"key": letter.key, **_LITERALS, **mine, **_values(letter, message.markers)}
+
         fields = [
             ("from", from_header(envelope).replace("\r\n", "")),
             *(("to", letter.address) for letter in letters),
-            ("subject", _neutral(checked("Subject", rendered.subject))),
-            ("text", _with_variables(rendered.text, rendered.markers)),
-            ("html", _with_variables(rendered.html, rendered.markers, in_html=True)),
-            *((f"h:{name}", checked(name, value.replace("\r\n", ""))) for name, value in headers.items()),
+            ("subject", _neutral(checked("Subject", message.subject))),
+            ("text", _with_variables(message.text, message.markers)),
+            ("html", _with_variables(message.html, message.markers, in_html=True)),
+            *((f"h:{name}", checked(name, value)) for name, value in headers.items()),
             ("v:bulletin_key", "%recipient.key%"),
             ("o:suppress-headers", "X-Mailgun-Variables"),
             ("o:tag", mailing),
@@ -111,7 +118,7 @@ class Mailgun:
             ("o:tracking-clicks", "no"),
             ("o:tracking-opens", "no"),
             ("o:require-tls", "yes" if self.settings.require_tls else "no"),
-            ("recipient-variables", json.dumps({letter.address: _values(letter) for letter in letters})),
+            ("recipient-variables", json.dumps({letter.address: values(letter) for letter in letters})),
         ]
         base = self.settings.endpoint or _ENDPOINTS[self.settings.region]
         url = f"{base.rstrip('/')}/v3/{self.settings.domain}/messages"
@@ -175,26 +182,26 @@ class Session:
         self.wait = 0.0
         self._mailgun, self._post = mailgun, post
 
-    def deliver(self, mailing: str, letters: Sequence[Letter], template: MessageTemplate) -> list[Outcome]:
+    def deliver(self, mailing: str, letters: Sequence[Letter], message: Message) -> list[Outcome]:
         """See `providers._provider.Session`."""
         self.wait = 0.0
-        response = self._post(self._mailgun.request(mailing, letters, template))
+        response = self._post(self._mailgun.request(mailing, letters, message))
         if isinstance(response, HttpResponse):
             if response.status == 400 and len(letters) > 1 and about_address(response):
-                return self._in_halves(mailing, letters, template)
+                return self._in_halves(mailing, letters, message)
             if response.status in (408, 425, 429) or response.status >= 500:
                 self.wait = response.retry_after or _WAIT_S
         elif isinstance(response, NotSent):
             self.wait = _WAIT_S
         return self._mailgun.outcomes(letters, response)
 
-    def _in_halves(self, mailing: str, letters: Sequence[Letter], template: MessageTemplate) -> list[Outcome]:
+    def _in_halves(self, mailing: str, letters: Sequence[Letter], message: Message) -> list[Outcome]:
         middle = len(letters) // 2
-        first = self.deliver(mailing, letters[:middle], template)
+        first = self.deliver(mailing, letters[:middle], message)
         if self.wait:
             return [*first, *_all(letters[middle:], OutcomeKind.RETRY, "Mailgun wants to be left alone first")]
         try:
-            return [*first, *self.deliver(mailing, letters[middle:], template)]
+            return [*first, *self.deliver(mailing, letters[middle:], message)]
         except ProviderError as error:
             error.outcomes = (*first, *error.outcomes)
             raise
@@ -210,17 +217,21 @@ def _all(letters: Sequence[Letter], kind: OutcomeKind, reason: str, provider_id:
     return [Outcome(key=letter.key, kind=kind, reason=reason, provider_id=provider_id) for letter in letters]
 
 
-def _values(letter: Letter) -> dict[str, str]:
+def _variable(header: str) -> str:
+    return f"header_{header.lower().replace('-', '_')}"
+
+
+def _values(letter: Letter, names: Collection[str]) -> dict[str, str]:
     """Mailgun puts values in as they are, so a value for HTML is a value of its own."""
-    personal = {name: letter.personal[name] for name in PERSONAL_FIELDS}
+    personal = {name: letter.personal[name] for name in names}
     for_html = {f"{name}_html": html.escape(value) for name, value in personal.items()}
-    return {"key": letter.key, **_LITERALS, **personal, **for_html}
+    return {**personal, **for_html}
 
 
 def _with_variables(content: str, markers: Mapping[str, str], *, in_html: bool = False) -> str:
     content = _ITS_VARIABLES.sub(r"&#37;\1", content) if in_html else _neutral(content)
-    for name in PERSONAL_FIELDS:
-        content = content.replace(markers[name], f"%recipient.{name}{'_html' if in_html else ''}%")
+    for name, marker in markers.items():
+        content = content.replace(marker, f"%recipient.{name}{'_html' if in_html else ''}%")
     return content
 
 

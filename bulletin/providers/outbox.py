@@ -11,7 +11,7 @@ from bulletin.errors import BulletinError
 from bulletin.model import Letter, Outcome, OutcomeKind
 from bulletin.providers._provider import Capabilities, ProviderError, Surroundings, refused_unsent
 from bulletin.publication import write_atomically
-from bulletin.render.message import MessageTemplate
+from bulletin.render.message import Message
 
 CAPABILITIES = Capabilities(batch=500, key_window=dt.timedelta(days=36_500), really_sends=False)
 
@@ -28,19 +28,19 @@ class Outbox:
         self._folder, self._now = folder, now
         self._tidied: set[str] = set()
 
-    def deliver(self, mailing: str, letters: Sequence[Letter], template: MessageTemplate) -> list[Outcome]:
+    def deliver(self, mailing: str, letters: Sequence[Letter], message: Message) -> list[Outcome]:
         """Write the letters, each whole or not at all, readable by their owner only."""
         self._tidy(mailing)
         outcomes: list[Outcome] = []
         for letter in letters:
             path = self._folder / mailing / f"{letter.number:06}.eml"
             try:
-                message = template.fill(letter, date=self._now())
+                filled = message.fill(letter, date=self._now())
             except BulletinError as error:
                 outcomes.append(refused_unsent(letter, error))
                 continue
             try:
-                write_atomically(path, message, mode=0o600)
+                write_atomically(path, filled, mode=0o600)
             except OSError as error:
                 reason = f"the outbox cannot be written: {error.strerror}: {path}."
                 raise ProviderError(reason, hint="Make room or mend its rights.", outcomes=outcomes) from None

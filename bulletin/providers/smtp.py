@@ -13,6 +13,7 @@ import ssl
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -20,7 +21,8 @@ from bulletin.config import Config, provider_settings
 from bulletin.errors import BulletinError
 from bulletin.model import STRICT, Letter, Outcome, OutcomeKind
 from bulletin.providers._provider import Capabilities, ProviderError, Surroundings, Way, refused_unsent
-from bulletin.render.message import MessageTemplate
+from bulletin.render.message import Message
+from bulletin.subscribers.tokens import bounce_address
 
 CAPABILITIES = Capabilities(batch=1, key_window=None, really_sends=True)
 """One letter in doubt at most when a process dies: claims and answers cost less than the server's reply."""
@@ -64,6 +66,12 @@ class _Account:
     context: ssl.SSLContext | None = field(repr=False)
     timeout: float
     sender: str
+    bounces: str | None
+    secret: Callable[[], bytes] = field(repr=False)
+
+    def sender_of(self, letter: Letter) -> str:
+        """The envelope sender: where bounces of this copy go (V-01)."""
+        return bounce_address(self.secret(), self.bounces, letter.key) if self.bounces else self.sender
 
 
 def way(config: Config) -> Way:
@@ -130,6 +138,8 @@ def _account(surroundings: Surroundings) -> _Account:
         context=None if settings.tls == "none" else _context(settings.ca_file),
         timeout=settings.timeout,
         sender=surroundings.config.sender.address,
+        bounces=surroundings.config.sender.bounces,
+        secret=cache(surroundings.secret),
     )
 
 
@@ -157,17 +167,17 @@ class Session:
         self._used = 0
         self._sender_faults = 0
 
-    def deliver(self, mailing: str, letters: Sequence[Letter], template: MessageTemplate) -> list[Outcome]:
+    def deliver(self, mailing: str, letters: Sequence[Letter], message: Message) -> list[Outcome]:
         """Offer the letters one after the other. See `providers._provider.Session`."""
         outcomes: list[Outcome] = []
         for letter in letters:
             try:
-                message = template.fill(letter, date=self._now())
+                filled = message.fill(letter, date=self._now())
             except BulletinError as error:
                 outcomes.append(refused_unsent(letter, error))
                 continue
             try:
-                outcomes.append(self._deliver_one(letter, message))
+                outcomes.append(self._deliver_one(letter, filled))
             except ProviderError as error:
                 error.outcomes = (*outcomes, *error.outcomes)
                 raise
@@ -184,7 +194,7 @@ class Session:
         connection = self._connected()
         self.wait = 0.0
         try:
-            code, text = connection.mail(self._account.sender, _mail_options(connection, message))
+            code, text = connection.mail(self._account.sender_of(letter), _mail_options(connection, message))
             if code != 250:
                 return self._sender_refused(letter, code, text)
             code, text = connection.rcpt(letter.address)

@@ -16,6 +16,9 @@ from dataclasses import dataclass
 from email.errors import HeaderParseError
 from email.header import Header, decode_header, make_header
 from email.utils import format_datetime, quote
+from types import MappingProxyType
+from typing import Protocol
+from urllib.parse import quote as urlquote
 
 from bulletin.config import Config
 from bulletin.errors import BulletinError
@@ -29,6 +32,9 @@ LONGEST_RUN = 900
 
 LONGEST_LIST_ID = 255
 """Octets in a List-Id (RFC 2919 3, L-12)."""
+
+NO_AUTOMATIC_REPLIES = "OOF, AutoReply"
+"""Asks Exchange for no out-of-office replies, and never to hold back bounces (Q-05)."""
 
 _BREAKS = re.compile("[\x00-\x08\x0a-\x1f\x7f\x85\u2028\u2029\ud800-\udfff]")
 """Line breaks as any reader might understand them, other control characters except the tab, and halves of signs."""
@@ -45,6 +51,8 @@ class Envelope:
     list_id: str
     """The publication's name among mailing lists, the same in every issue: bulletin.news.example.org (L-12)."""
     archive_url: str
+    unsubscribe_mailbox: str | None = None
+    """Where readers may unsubscribe by mail, beside their link."""
 
     @classmethod
     def of(cls, config: Config) -> Envelope:
@@ -58,44 +66,62 @@ class Envelope:
             list_name=config.name,
             list_id=config.sender.list_id or f"{label}.{domain}",
             archive_url=config.archive_url,
+            unsubscribe_mailbox=config.sender.unsubscribe_mailbox,
         )
+
+
+class Message(Protocol):
+    """What a provider delivers: a bulletin to many, or a service mail to one.
+
+    A provider that makes the bytes itself takes `fill`. One that has a service make them takes the other words of it,
+    and no header from anywhere else.
+    """
+
+    @property
+    def envelope(self) -> Envelope:
+        """From and Reply-To; see `from_header`."""
+
+    @property
+    def subject(self) -> str:
+        """As people read it, on one line."""
+
+    @property
+    def html(self) -> str:
+        """With a marker wherever a recipient's own value goes."""
+
+    @property
+    def text(self) -> str:
+        """The plain text, with markers likewise."""
+
+    @property
+    def markers(self) -> Mapping[str, str]:
+        """Marker of each of `PERSONAL_FIELDS` in `html` and `text`; empty where all is said to one person."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Headers that are the same in every copy, beside From, To, Reply-To, Subject, Date and Message-ID: ASCII, with
+        encoded words where needed (RFC 2047), each on one line."""
+
+    def personal_headers(self, letter: Letter) -> Mapping[str, str]:
+        """Headers of this copy alone, in the same form. Raises `BulletinError` if a value cannot stand in one."""
+
+    def html_of(self, letter: Letter) -> str:
+        """The HTML as this recipient gets it."""
+
+    def text_of(self, letter: Letter) -> str:
+        """The plain text as this recipient gets it."""
+
+    def fill(self, letter: Letter, *, date: dt.datetime) -> bytes:
+        """The whole message as bytes, every line ending in CRLF (M-03). `date` has a zone.
+
+        The same letter and date give the same bytes (M-18). Raises `BulletinError` if one of the letter's values
+        cannot stand in a header.
+        """
 
 
 def make_message_id(key: str, sender_address: str) -> str:
     """The Message-ID of a delivery, without angle brackets: the same on every attempt, unlike any other's (M-06)."""
     return f"{hashlib.sha256(key.encode()).hexdigest()[:32]}@{sender_address.rpartition('@')[2]}"
-
-
-def list_headers(envelope: Envelope, rendered: RenderedEdition) -> dict[str, str]:
-    """Headers that are the same in every copy of an edition, beside From, Reply-To and Subject; ready for the wire.
-
-    No Auto-Submitted: a person approved this mail (Q-02). Out-of-office replies are asked to stay away (Q-05). Only the
-    edition for everyone names the public archive (L-13).
-    """
-    headers = {
-        "List-Id": _list_id(envelope),
-        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
-        "List-Post": "NO",
-        "List-Archive": f"<{_ascii('List-Archive', envelope.archive_url)}>",
-        "X-Auto-Response-Suppress": "OOF, AutoReply",
-        "Precedence": "bulk",
-        "Content-Language": _ascii("Content-Language", rendered.language),
-    }
-    if rendered.audience != EVERYONE:
-        del headers["List-Archive"]
-    return headers
-
-
-def _list_id(envelope: Envelope) -> str:
-    """The list's name before its id, where both fit; programs know a list by its id alone."""
-    name, identity = _phrase("List-Id", envelope.list_name), f"<{_ascii('List-Id', envelope.list_id)}>"
-    if len(identity) > LONGEST_LIST_ID:
-        raise BulletinError(
-            f"the header List-Id would be longer than {LONGEST_LIST_ID} characters; nothing was sent.",
-            hint="Use a shorter list_id under [sender].",
-        )
-    both = f"{name} {identity}"
-    return both if len(both) <= LONGEST_LIST_ID else identity
 
 
 def from_header(envelope: Envelope) -> str:
@@ -113,57 +139,167 @@ class MessageTemplate:
     def __init__(self, rendered: RenderedEdition, envelope: Envelope) -> None:
         self.rendered = rendered
         self.envelope = envelope
+        self.subject, self.html, self.text = rendered.subject, rendered.html, rendered.text
+        self.markers = rendered.markers
         for kind, content in (("HTML", rendered.html), ("plain text", rendered.text)):
             if rendered.markers["unsubscribe_url"] not in content:
                 raise BulletinError(f"the {kind} of {rendered.name} gives readers no link to unsubscribe.")
-        boundary = f"=_{rendered.digest[:40]}"
-        self._pieces = tuple(
-            _joined(
-                (
-                    *_header_pieces(rendered, envelope, boundary),
-                    *_part_pieces("plain", rendered.text, rendered.markers, boundary),
-                    *_part_pieces("html", rendered.html, rendered.markers, boundary),
-                    f"\r\n--{boundary}--\r\n".encode(),
-                )
-            )
-        )
+        self.headers = {name: _one_line(value) for name, value in _bulletin_headers(envelope, rendered).items()}
+        self._pieces = _pieces(self, boundary=f"=_{rendered.digest[:40]}")
+
+    def personal_headers(self, letter: Letter) -> dict[str, str]:
+        """The ways to unsubscribe: with one click where the reader's link is a web page, or by mail (L-01, L-02)."""
+        link = _ascii("List-Unsubscribe", letter.personal["unsubscribe_url"])
+        mailbox = self.envelope.unsubscribe_mailbox
+        if link.startswith("mailto:"):
+            return {"List-Unsubscribe": f"<{link}>"}
+        by_mail = f", <{mailto(mailbox, link.rpartition('/')[2])}>" if mailbox else ""
+        return {"List-Unsubscribe": f"<{link}>{by_mail}", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
+
+    def html_of(self, letter: Letter) -> str:
+        """See `Message`."""
+        escaped = {name: html.escape(letter.personal[name]) for name in PERSONAL_FIELDS}
+        return _with_values(self.html, self.markers, escaped)
+
+    def text_of(self, letter: Letter) -> str:
+        """See `Message`."""
+        return _with_values(self.text, self.markers, letter.personal)
 
     def fill(self, letter: Letter, *, date: dt.datetime) -> bytes:
-        """The message of one recipient, every line ending in CRLF (M-03). `date` has a zone.
+        """See `Message`."""
+        return _filled(self._pieces, _values(self, letter, date))
 
-        The same letter and date give the same bytes (M-18). Raises `BulletinError` if one of its values cannot stand
-        in a header.
-        """
-        values = _values(letter, date)
-        return b"".join([piece if isinstance(piece, bytes) else values[piece] for piece in self._pieces])
+
+class ServiceMessage:
+    """A mail to one person that nobody approved, such as a confirmation: marked so, and no list's (Q-01, L-14).
+
+    `html` and `text` hold this person's values already. Raises `BulletinError` naming the header if a value holds a
+    line break or NUL (M-10).
+    """
+
+    markers: Mapping[str, str] = MappingProxyType({})
+
+    def __init__(self, envelope: Envelope, *, subject: str, html: str, text: str, language: str) -> None:
+        self.envelope = envelope
+        self.subject, self.html, self.text = subject, html, text
+        self.headers = {
+            "Auto-Submitted": "auto-generated",
+            "X-Auto-Response-Suppress": NO_AUTOMATIC_REPLIES,
+            "Content-Language": _ascii("Content-Language", language),
+        }
+        digest = hashlib.sha256(f"{subject}\0{text}\0{html}".encode("utf-8", "surrogatepass")).hexdigest()
+        self._pieces = _pieces(self, boundary=f"=_{digest[:40]}")
+
+    def personal_headers(self, letter: Letter) -> dict[str, str]:
+        """None: who gets this is on no list yet, or asked for something else."""
+        return {}
+
+    def html_of(self, letter: Letter) -> str:
+        """See `Message`."""
+        return self.html
+
+    def text_of(self, letter: Letter) -> str:
+        """See `Message`."""
+        return self.text
+
+    def fill(self, letter: Letter, *, date: dt.datetime) -> bytes:
+        """See `Message`."""
+        return _filled(self._pieces, _values(self, letter, date))
+
+
+def mailto(mailbox: str, token: str) -> str:
+    """The address of a mail that unsubscribes: the reader's token stands in its subject."""
+    return f"mailto:{_in_mailto(mailbox)}?subject=unsubscribe%20{token}"
+
+
+def _in_mailto(address: str) -> str:
+    return urlquote(_ascii("Reply-To", address), safe="@+!$*'")
+
+
+# ---------------------------------------------------------------- headers of a kind of message
+
+
+def _bulletin_headers(envelope: Envelope, rendered: RenderedEdition) -> dict[str, str]:
+    """No Auto-Submitted: a person approved this mail (Q-02). Out-of-office replies are asked to stay away (Q-05). Only
+    the edition for everyone names the public archive (L-13)."""
+    headers = {"List-Id": _list_id(envelope), "List-Post": "NO"}
+    if envelope.reply_to:
+        person = _in_mailto(envelope.reply_to)
+        headers |= {"List-Owner": f"<mailto:{person}>", "List-Help": f"<mailto:{person}?subject=help>"}
+    if rendered.audience == EVERYONE:
+        headers["List-Archive"] = f"<{_ascii('List-Archive', envelope.archive_url)}>"
+    return {
+        **headers,
+        "X-Auto-Response-Suppress": NO_AUTOMATIC_REPLIES,
+        "Precedence": "bulk",
+        "Feedback-ID": _feedback_id(envelope, rendered),
+        "Content-Language": _ascii("Content-Language", rendered.language),
+    }
+
+
+def _feedback_id(envelope: Envelope, rendered: RenderedEdition) -> str:
+    """Issue, audience, language, and a name that stays the same: under these, Gmail counts complaints (Q-06)."""
+    sender = hashlib.sha256(envelope.list_id.lower().encode()).hexdigest()[:12]
+    fields = (rendered.issue, rendered.audience, rendered.language)
+    return ":".join([*(re.sub(r"[^A-Za-z0-9._-]", "-", field) for field in fields), f"b{sender}"])
+
+
+def _list_id(envelope: Envelope) -> str:
+    """The list's name before its id, where both fit; programs know a list by its id alone."""
+    name, identity = _phrase("List-Id", envelope.list_name), f"<{_ascii('List-Id', envelope.list_id)}>"
+    if len(identity) > LONGEST_LIST_ID:
+        raise BulletinError(
+            f"the header List-Id would be longer than {LONGEST_LIST_ID} characters; nothing was sent.",
+            hint="Use a shorter list_id under [sender].",
+        )
+    both = f"{name} {identity}"
+    return both if len(both) <= LONGEST_LIST_ID else identity
+
+
+# ---------------------------------------------------------------- pieces and holes
 
 
 Hole = str
-"""Names the value that goes in its place: a header, or a personal field of a part, such as `html:address`."""
+"""Names the value that goes in its place: header lines, or a personal field of a part, such as `html:address`."""
+
+_PERSONAL: Hole = "personal headers"
 
 
-def _header_pieces(rendered: RenderedEdition, envelope: Envelope, boundary: str) -> Iterator[bytes | Hole]:
-    reply_to = [("Reply-To", f"<{_ascii('Reply-To', envelope.reply_to)}>")] if envelope.reply_to else []
-    content_type = f'multipart/alternative; boundary="{boundary}"'
+def _pieces(message: Message, boundary: str) -> tuple[bytes | Hole, ...]:
+    """The whole message, cut at its holes. A boundary that starts with "=_" cannot occur in its parts (M-14)."""
+    return tuple(
+        _joined(
+            (
+                *_header_pieces(message, boundary),
+                *_part_pieces("plain", message.text, message.markers, boundary),
+                *_part_pieces("html", message.html, message.markers, boundary),
+                f"\r\n--{boundary}--\r\n".encode(),
+            )
+        )
+    )
+
+
+def _header_pieces(message: Message, boundary: str) -> Iterator[bytes | Hole]:
+    envelope = message.envelope
     yield "Date"
     yield _line("From", from_header(envelope))
     yield "To"
-    yield from (_line(name, value) for name, value in reply_to)
-    yield _line("Subject", encoded_text("Subject", rendered.subject))
+    if envelope.reply_to:
+        yield _line("Reply-To", f"<{_ascii('Reply-To', envelope.reply_to)}>")
+    yield _line("Subject", encoded_text("Subject", message.subject))
     yield "Message-ID"
     yield _line("MIME-Version", "1.0")
-    yield "List-Unsubscribe"
-    yield from (_line(name, value) for name, value in list_headers(envelope, rendered).items())
-    yield _line("Content-Type", content_type)
+    yield _PERSONAL
+    yield from (_line(name, value) for name, value in message.headers.items())
+    yield _line("Content-Type", f'multipart/alternative; boundary="{boundary}"')
 
 
 def _part_pieces(kind: str, content: str, markers: Mapping[str, str], boundary: str) -> Iterator[bytes | Hole]:
-    # A boundary that starts with "=_" cannot occur in quoted-printable text (M-14).
     yield f"\r\n--{boundary}\r\n".encode()
     yield f"Content-Type: text/{kind}; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n".encode()
-    fields = {markers[field]: field for field in PERSONAL_FIELDS}
+    fields = {marker: field for field, marker in markers.items()}
     at_line_start = True
-    parts = re.split("(" + "|".join(map(re.escape, fields)) + ")", content)
+    parts = re.split("(" + "|".join(map(re.escape, fields)) + ")", content) if fields else [content]
     for number, part in enumerate(parts):
         if number % 2:
             yield b"" if at_line_start else b"=\r\n"
@@ -177,20 +313,29 @@ def _part_pieces(kind: str, content: str, markers: Mapping[str, str], boundary: 
             at_line_start = encoded.endswith(b"\n")
 
 
-def _values(letter: Letter, date: dt.datetime) -> dict[Hole, bytes]:
+def _values(message: Message, letter: Letter, date: dt.datetime) -> dict[Hole, bytes]:
     """What goes into this letter's holes, encoded for its place."""
+    personal = message.personal_headers(letter)
     values = {
         "Date": _line("Date", format_datetime(date)),
         "To": _line("To", f"<{_ascii('To', letter.address)}>"),
         "Message-ID": _line("Message-ID", f"<{_ascii('Message-ID', letter.message_id)}>"),
-        "List-Unsubscribe": _line(
-            "List-Unsubscribe", f"<{_ascii('List-Unsubscribe', letter.personal['unsubscribe_url'])}>"
-        ),
+        _PERSONAL: b"".join([_line(name, value) for name, value in personal.items()]),
     }
-    for field in PERSONAL_FIELDS:
+    for field in message.markers:
         values[f"plain:{field}"] = _open_ended(letter.personal[field])
         values[f"html:{field}"] = _open_ended(html.escape(letter.personal[field]))
     return values
+
+
+def _filled(pieces: tuple[bytes | Hole, ...], values: Mapping[Hole, bytes]) -> bytes:
+    return b"".join([piece if isinstance(piece, bytes) else values[piece] for piece in pieces])
+
+
+def _with_values(content: str, markers: Mapping[str, str], values: Mapping[str, str]) -> str:
+    """All markers at once, so that a value is never taken for a marker."""
+    fields = {marker: name for name, marker in markers.items()}
+    return re.sub("|".join(map(re.escape, fields)), lambda found: values[fields[found[0]]], content)
 
 
 def _open_ended(text: str) -> bytes:
@@ -278,6 +423,11 @@ def _phrase(name: str, value: str) -> str:
 
 def _line(name: str, value: str) -> bytes:
     return f"{name}: {_folded(name, value)}\r\n".encode("ascii")
+
+
+def _one_line(value: str) -> str:
+    """A folded value without its folds."""
+    return value.replace("\r\n", "")
 
 
 def _folded(name: str, value: str) -> str:

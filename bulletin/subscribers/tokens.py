@@ -17,6 +17,10 @@ PREFERENCES = "preferences"
 LONGEST_LINK = 250
 """Characters in a link, so that its header needs no fold inside the angle brackets (L-15)."""
 
+LONGEST_LOCAL_PART = 64
+"""Octets before the @ of an address (M-09)."""
+
+_BOUNCE = re.compile(r"\+[bB]([A-Za-z0-9]{1,40})-([A-Za-z2-7]{16})(?:-([A-Za-z0-9._-]+))?\Z")
 _TOKEN = re.compile(r"([A-Za-z0-9]{1,40})_([a-z2-7]{52})\Z")
 
 
@@ -33,6 +37,40 @@ def read_token(secret: bytes, purpose: str, token: str) -> str | None:
     found = _TOKEN.match(token)
     if found and hmac.compare_digest(found[2], _signature(secret, purpose, found[1])):
         return found[1]
+    return None
+
+
+def bounce_address(secret: bytes, mailbox: str, key: str) -> str:
+    """The envelope sender of one delivery, where its bounces arrive: signed, without the reader's address (V-01).
+
+    `mailbox` is the setting `[sender] bounces`, `key` the delivery's. The name of the mailing is left out where it does
+    not fit into the `LONGEST_LOCAL_PART` octets that stand before the @.
+    """
+    local, _, domain = mailbox.rpartition("@")
+    mailing, _, subscriber = key.rpartition(":")
+    for named in (mailing, ""):
+        after = f"-{named}" if named else ""
+        made = f"{local}+b{subscriber}-{_bounce_signature(secret, subscriber, named)}{after}"
+        if len(made) <= LONGEST_LOCAL_PART and re.fullmatch(r"[A-Za-z0-9._-]*", named):
+            return f"{made}@{domain}"
+    raise BulletinError(
+        f"the envelope of a mail would be longer than {LONGEST_LOCAL_PART} characters before its @; nothing was sent.",
+        hint="Use a shorter mailbox for bounces under [sender].",
+    )
+
+
+def read_bounce(secret: bytes, local_part: str) -> tuple[str, str] | None:
+    """The mailing (empty where it was left out) and the subscriber of a bounce, by what stands before the @.
+
+    None unless `bounce_address` made it with this secret (V-03). Letter case does not matter, as some mail servers
+    change it; the mailing comes as it is written there.
+    """
+    found = _BOUNCE.search(local_part)
+    if not found:
+        return None
+    subscriber, signature, mailing = found[1].lower(), found[2].lower(), found[3] or ""
+    if hmac.compare_digest(signature, _bounce_signature(secret, subscriber, mailing)):
+        return mailing, subscriber
     return None
 
 
@@ -91,3 +129,8 @@ class Links:
 def _signature(secret: bytes, purpose: str, subscriber: str) -> str:
     message = f"bulletin link\0{purpose}\0{subscriber}".encode()
     return b32encode(hmac.digest(secret, message, hashlib.sha256)).decode().rstrip("=").lower()
+
+
+def _bounce_signature(secret: bytes, subscriber: str, mailing: str) -> str:
+    message = f"bulletin bounce\0{subscriber}\0{mailing.lower()}".encode()
+    return b32encode(hmac.digest(secret, message, hashlib.sha256)[:10]).decode().lower()
