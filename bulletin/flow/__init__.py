@@ -48,6 +48,7 @@ from bulletin.flow.readers import (
     subscribers_of,
     undo_import,
     unsubscribe,
+    withheld,
 )
 from bulletin.flow.sending import Prepared, prepare_sending, report_of, resolve, send, send_test
 
@@ -89,6 +90,7 @@ __all__ = [  # noqa: RUF022 - in the order of the story
     "subscribers_of",
     "undo_import",
     "unsubscribe",
+    "withheld",
     # sending
     "Prepared",
     "prepare_sending",
