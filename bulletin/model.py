@@ -578,6 +578,8 @@ class DeliveryEvent:
     """What the provider calls it."""
     reason: str = ""
     """What was said, in the provider's words."""
+    doubt: str = ""
+    """Why a person has to look before anything comes of it (V-03); empty if it is proven whom it is about."""
 
 
 # ---------------------------------------------------------------- readers

@@ -105,7 +105,9 @@ def forget_deleted(engine: Engine) -> None:
             else:
                 busy = False
                 driver.autocommit = True
-                driver.execute("VACUUM (FULL) subscriber, consent, membership, confirmation, delivery, import_change")
+                driver.execute(
+                    "VACUUM (FULL) subscriber, consent, membership, confirmation, delivery, import_change, event"
+                )
                 driver.autocommit = False
         except engine.dialect.loaded_dbapi.Error as error:
             raise _unusable(engine.url, error, "cleaned") from None

@@ -20,7 +20,6 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     event,
-    text,
 )
 from sqlalchemy.types import TypeDecorator
 
@@ -82,17 +81,9 @@ people = Table(
     _text("topics", Ids),
     _text("domain", String(253)),
     Column("paused_until", Moment),
-    _text("address_hash", String(64)),
     Index("subscriber_domain", "domain"),
-    Index(
-        "subscriber_unhashed",
-        "address_hash",
-        sqlite_where=text("address_hash = ''"),
-        postgresql_where=text("address_hash = ''"),
-    ),
 )
-"""Also read by the ledger, which asks again at the last moment who still wants mail (L-11). `domain` and
-`address_hash`, its name in the list of suppressions, follow from `email`: who changes one changes all three."""
+"""Also read by the ledger, which asks again at the last moment who still wants mail (L-11)."""
 
 consents = Table(
     "consent",
@@ -233,3 +224,39 @@ deliveries = Table(
 )
 """`tries` counts offers in the present run, `attempts` all of them. A mailing of an issue has the issue's id, so that
 its primary key allows one delivery for each issue and subscriber, ever."""
+
+# ---------------------------------------------------------------- what was reported later
+
+events = Table(
+    "event",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("provider", String(40), nullable=False),
+    Column("identity", String(64), nullable=False),
+    Column("kind", String(20), nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("received_at", Moment, nullable=False),
+    Column("mailing", String(80), nullable=False),
+    Column("subscriber", ForeignKey(people.c.id, ondelete="CASCADE"), index=True),
+    Column("domain", String(253), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("doubt", Text, nullable=False),
+    Column("handled_at", Moment),
+    Column("decision", Text, nullable=False),
+    UniqueConstraint("provider", "identity"),
+    Index("event_mailing", "mailing", "kind"),
+    Index("event_open", "handled_at"),
+)
+"""What became of deliveries, as providers and mail servers report it. No address is in it, and a reader's events go
+with the reader (P-22). `identity` is a digest of the provider's own name for the report, so that the same one counts
+once. Without `handled_at` something is still to be done: by a person if there is a `doubt`, else by the program."""
+
+cursors = Table(
+    "event_cursor",
+    metadata,
+    Column("source", String(80), primary_key=True),
+    Column("cursor", Text, nullable=False),
+    Column("at", Moment, nullable=False),
+)
+"""How far a provider's events, or the messages of a mailbox, were read."""

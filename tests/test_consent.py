@@ -69,15 +69,19 @@ def bring(room: Newsroom, email: str, to: SubscriberState) -> None:
 
 
 def test_only_their_own_consent_leads_back_to_the_readers() -> None:
-    """L-11, P-23: of all moves, confirming and rejoining alone end a leave, and only a leave ends by rejoining."""
+    """L-11, P-23, V-10: of all moves, confirming and rejoining alone end a leave, and only a leave ends by rejoining.
+
+    A bounce is no leave: a person may undo that, and nothing else.
+    """
     back = {
         (cause, before)
         for (cause, before), made in MOVES.items()
         if before in COMES_BACK_BY_OWN_CONSENT
         if made.after is SUBSCRIBED
     }
-    assert {cause for cause, _ in back} == {Cause.CONFIRM, Cause.REJOIN}
+    assert {cause for cause, _ in back} == {Cause.CONFIRM, Cause.REJOIN, Cause.REINSTATE}
     assert {before for cause, before in back if cause is Cause.REJOIN} == {LEFT}
+    assert {before for cause, before in back if cause is Cause.REINSTATE} == {SubscriberState.BOUNCED}
 
 
 def test_p21_whoever_goes_is_put_on_the_suppression_list_and_only_who_comes_back_is_taken_off() -> None:
@@ -234,6 +238,7 @@ class ConsentMachine(RuleBasedStateMachine):
         self.room = Newsroom(self.folder, url=make_url() if make_url else "")
         self.now = NOON
         self.barred: set[str] = set()
+        self.only_bounced: set[str] = set()
         self.links: list[tuple[str, str, dt.datetime]] = []
         self.fresh: set[str] = set()
 
@@ -241,7 +246,11 @@ class ConsentMachine(RuleBasedStateMachine):
         self.room.engine.dispose()
         shutil.rmtree(self.folder)
 
-    def bar(self, email: str) -> None:
+    def bar(self, email: str, cause: Cause | None = None) -> None:
+        if cause is not Cause.BOUNCE:
+            self.only_bounced.discard(email)
+        elif email not in self.barred:
+            self.only_bounced.add(email)
         self.barred.add(email)
         self.fresh -= {token for token, whose, _ in self.links if whose == email}
 
@@ -263,6 +272,7 @@ class ConsentMachine(RuleBasedStateMachine):
         answer = self.room.readers.confirm(token, now=self.now, evidence=LINK)
         if token in self.fresh and self.now < until:
             self.barred.discard(email)
+            self.only_bounced.discard(email)
         else:
             assert answer is not Confirmed.NOW
         self.fresh.discard(token)
@@ -283,7 +293,15 @@ class ConsentMachine(RuleBasedStateMachine):
     @rule(email=emails, cause=st.sampled_from([Cause.BOUNCE, Cause.COMPLAINT, Cause.UNSUBSCRIBE]))
     def event(self, email: str, cause: Cause) -> None:
         if self.room.readers.report(email, cause, now=self.now, how="event") or cause is not Cause.BOUNCE:
-            self.bar(email)
+            self.bar(email, cause)
+
+    @rule(email=emails)
+    def a_person_undoes_a_bounce(self, email: str) -> None:
+        person = self.room.readers.find(email)
+        if person and self.room.readers.reinstate(person.id, now=self.now, how="test"):
+            assert email in self.only_bounced
+            self.only_bounced.discard(email)
+            self.barred.discard(email)
 
     @rule(email=emails)
     def erase(self, email: str) -> None:
@@ -307,7 +325,7 @@ class ConsentMachine(RuleBasedStateMachine):
 
     @invariant()
     def consents_end_as_the_state_stands(self) -> None:
-        last = {"subscribed": SUBSCRIBED, "confirmed": SUBSCRIBED, "unsubscribed": LEFT}
+        last = {"subscribed": SUBSCRIBED, "confirmed": SUBSCRIBED, "reinstated": SUBSCRIBED, "unsubscribed": LEFT}
         for person in self.room.readers.all():
             kinds = [what for what, _, _ in self.room.readers.history(person.id) if what != "signed up"]
             if kinds:

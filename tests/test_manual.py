@@ -26,7 +26,7 @@ PAGES = {
     if page.name.endswith(".md")
 }
 TOPICS = {
-    *("start", "issue-file", "collecting", "choosing", "checking", "previewing", "sending", "archive"),
+    *("start", "issue-file", "collecting", "choosing", "checking", "previewing", "sending", "after-sending", "archive"),
     *("domain", "subscribers", "settings", "words"),
 }
 TABLES: dict[tuple[str, str], type[Any]] = {

@@ -29,6 +29,7 @@ COMMANDS = {
     "status": ("send", "Say how far the sending of an issue is."),
     "resolve": ("send", "Settle deliveries whose fate nobody knows."),
     "report": ("send", "Say who got an issue, who did not, and why."),
+    "events": ("events", "Say what came back: bounces, complaints, opt-outs."),
     "archive": ("archive", "Build the public pages of past issues."),
     "subscribers": ("subscribers", "Add, list and remove readers."),
     "serve": ("serve", "Serve the unsubscribe and preferences pages."),

@@ -237,7 +237,7 @@ def resolve(issue: str, answer: str | None, subscriber: str | None, who: str | N
 
     if answer is None:
         raise click.UsageError("Say what to do with them: --sent or --again. First read: bulletin help sending")
-    who = who or _user_name()
+    who = who or output.user_name()
     home = output.publication()
     issue = output.chosen_issue(home, issue)
     _report_of(home, issue)
@@ -245,12 +245,3 @@ def resolve(issue: str, answer: str | None, subscriber: str | None, who: str | N
     output.done(f"{plural(count, 'delivery', 'deliveries')} settled.")
     if answer == "again" and count:
         output.say(f"They go out with: bulletin send {issue}")
-
-
-def _user_name() -> str:
-    import getpass
-
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # some containers run as a user without a name
-        raise click.UsageError("Say who decided, as this machine has no name for you: --by NAME") from None

@@ -139,52 +139,39 @@ def export(on_list: str, audience: str, state: str, out: Path) -> None:
 
 @subscribers.command()
 @click.option("--audience", required=True, help="An audience of the settings, such as forces, or everyone.")
-@click.option("--list", "on_list", default="", help="Only readers on this list.")
 @click.option("--json", "as_json", is_flag=True, help="Print the list for a machine.")
-def who(audience: str, on_list: str, as_json: bool) -> None:
-    """List who would get the edition of an audience now, and why each of them does."""
+def who(audience: str, as_json: bool) -> None:
+    """List who reads the edition of an audience, and why each of them does."""
     from bulletin import flow
 
-    home = output.publication()
-    found = flow.members(home, audience, on_list=on_list)
+    rows = sorted((person.email, person.name, why) for person, why in flow.members(output.publication(), audience))
     if as_json:
-        output.show_json_list({"email": email, "name": name, "why": why} for email, name, why in found)
+        output.show_json([{"email": email, "name": name, "why": why} for email, name, why in rows])
         return
-    number = output.long_table(found, ("Address", "Name", "Why"))
-    output.say(plural(number, "reader", "readers"))
-    for reason, others in sorted(flow.withheld(home, audience, on_list=on_list).items()):
-        output.say(f"  {others:,} more would be among them, but get nothing: {reason}")
+    output.table(rows, ("Address", "Name", "Why"))
+    output.say(plural(len(rows), "reader", "readers"))
 
 
 @subscribers.command("list")
-@click.option("--list", "on_list", default="", help="Only readers on this list.")
-@click.option("--audience", default="", help="Only readers of this audience.")
-@click.option("--state", default="", help="Only readers in this state, such as subscribed.")
 @click.option("--json", "as_json", is_flag=True, help="Print the list for a machine.")
-def list_(on_list: str, audience: str, state: str, as_json: bool) -> None:
-    """List readers, with the edition each one gets."""
+def list_(as_json: bool) -> None:
+    """List all readers, with the edition each one gets."""
     from bulletin import flow
 
-    found = flow.list_subscribers(output.publication(), audience=audience, on_list=on_list, state=state)
+    rows = sorted(flow.list_subscribers(output.publication()), key=lambda row: row[0].email)
     if as_json:
-        output.show_json_list(
-            {
-                "email": each.person.email,
-                "name": each.person.name,
-                "state": each.person.state.value,
-                "audience": each.audience,
-                "language": each.person.language,
-                "lists": each.lists,
-            }
-            for each in found
+        output.show_json(
+            [
+                {"email": person.email, "name": person.name, "state": person.state.value, "audience": audience}
+                for person, audience in rows
+            ]
         )
         return
-    rows = (
-        (each.person.email, each.person.name, each.person.state.value, each.audience, ", ".join(each.lists))
-        for each in found
+    output.table(
+        ((person.email, person.name, person.state.value, audience) for person, audience in rows),
+        ("Address", "Name", "State", "Reads the edition for"),
     )
-    number = output.long_table(rows, ("Address", "Name", "State", "Reads the edition for", "Lists"))
-    output.say(plural(number, "reader", "readers"))
+    output.say(plural(len(rows), "reader", "readers"))
 
 
 @subscribers.command()
@@ -197,6 +184,39 @@ def unsubscribe(address: str) -> None:
         output.done("Unsubscribed. No further mail will be sent there.")
     else:
         output.say("That address had left already.")
+
+
+@subscribers.command()
+@click.option("--json", "as_json", is_flag=True, help="Print the list for a machine.")
+def suspended(as_json: bool) -> None:
+    """List readers who get no mail because their address bounced, and why."""
+    from bulletin import flow
+
+    found = flow.suspended(output.publication())
+    if as_json:
+        output.show_json(
+            [{"id": person.id, "email": person.email, "since": at, "why": how} for person, at, how in found]
+        )
+        return
+    output.table(((person.email, f"{at:%Y-%m-%d}", how) for person, at, how in found), ("Address", "Since", "Why"))
+    output.say(plural(len(found), "reader", "readers"))
+    if found:
+        output.say("If an address is right after all: bulletin subscribers reinstate ADDRESS --why REASON")
+
+
+@subscribers.command()
+@click.argument("address")
+@click.option("--why", required=True, help="Why the address is right after all; kept in the consent history.")
+@click.option("--by", "who", help="Who decided. Without it, your user name.")
+def reinstate(address: str, why: str, who: str | None) -> None:
+    """Undo the suspension of a reader whose address bounced, named by ADDRESS or id.
+
+    Only for readers who had agreed to get the bulletin. Who left or complained cannot be brought back by you.
+    """
+    from bulletin import flow
+
+    flow.reinstate(output.publication(), address, who=who or output.user_name(), why=why)
+    output.done("Reinstated. The next issue goes there again.")
 
 
 @subscribers.command()

@@ -30,7 +30,7 @@ from bulletin.delivery.plan import Plan
 from bulletin.delivery.report import Refusals, Standing
 from bulletin.errors import BulletinError
 from bulletin.model import DeliveryState, Outcome, OutcomeKind, SubscriberState
-from bulletin.subscribers.belonging import domain_of
+from bulletin.subscribers.audience import domain_of
 from bulletin.subscribers.consent import why_no_mail
 from bulletin.tables import deliveries as _deliveries
 from bulletin.tables import editions as _editions
@@ -212,6 +212,45 @@ class Ledger:
             change = change.where(_d.subscriber == subscriber)
         with self._engine.begin() as connection:
             return connection.execute(change.values(state=state.value, reason=reason, changed_at=now)).rowcount
+
+    def settle_by_event(self, mailing: str, subscribers: Collection[str], *, now: dt.datetime) -> int:
+        """Count unknown deliveries as accepted, because something was reported of them since; how many.
+
+        Whoever reports what became of a copy had it, whether it then arrived or not.
+        """
+        values = {
+            "state": DeliveryState.ACCEPTED.value,
+            "reason": "something was reported of it later",
+            "changed_at": now,
+        }
+        change = update(_deliveries).where(_d.mailing == mailing, _d.state == DeliveryState.UNKNOWN.value)
+        with self._engine.begin() as connection:
+            return connection.execute(change.where(_d.subscriber.in_(subscribers)).values(**values)).rowcount
+
+    def known(self, mailing: str, subscribers: Collection[str]) -> frozenset[str]:
+        """Those of some subscribers, a few hundred, whom this mailing is for."""
+        rows = select(_d.subscriber).where(_d.mailing == mailing, _d.subscriber.in_(subscribers))
+        with self._engine.begin() as connection:
+            return frozenset(connection.scalars(rows))
+
+    def mailings(self, *, newest: int) -> list[str]:
+        """The last so many mailings of issues, in the order they were started."""
+        rows = select(_mailings.c.id).where(_mailings.c.kind == "issue").order_by(_mailings.c.started_at.desc())
+        with self._engine.begin() as connection:
+            return list(reversed(list(connection.scalars(rows.limit(newest)))))
+
+    def taken_for(self, subscriber: str, mailings: Collection[str]) -> frozenset[str]:
+        """Those of some mailings of which a copy for this subscriber was accepted."""
+        mine = (_d.mailing.in_(mailings), _d.subscriber == subscriber, _d.state == DeliveryState.ACCEPTED.value)
+        with self._engine.begin() as connection:
+            return frozenset(connection.scalars(select(_d.mailing).where(*mine)))
+
+    def doubtful(self) -> list[str]:
+        """The mailings with copies of which nobody knows whether they left."""
+        unknown = select(_d.number).where(_d.mailing == _mailings.c.id, _d.state == DeliveryState.UNKNOWN.value)
+        rows = select(_mailings.c.id).where(unknown.exists())
+        with self._engine.begin() as connection:
+            return list(connection.scalars(rows))
 
     def standing(self, mailing: str) -> Standing | None:
         """How a mailing stands, counted now; None if it was never started."""

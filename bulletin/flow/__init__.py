@@ -1,11 +1,11 @@
 """The story of a bulletin, told once:
 
-    sources ─► candidates ─► issue ─► editions ─► rendered editions ─► plan ─► ledger ⇄ provider ─► report
+    sources ─► candidates ─► issue ─► editions ─► rendered editions ─► plan ─► ledger ⇄ provider ─► events ─► report
                             (edited)                    └────────► archive
 
-Its chapters are the modules here, in this order: `composing`, `checking`, `readers`, `sending`, `publishing`. They join
-the stages and are the only ones that know all of them: they open files, stores and clients, read the clock, and hand
-plain values to the stages. The command line and the preview are skins over them.
+Its chapters are the modules here, in this order: `composing`, `checking`, `readers`, `sending`, `receiving`,
+`publishing`. They join the stages and are the only ones that know all of them: they open files, stores and clients,
+read the clock, and hand plain values to the stages. The command line and the preview are skins over them.
 """
 
 from bulletin.flow._common import client_for, now, today
@@ -48,7 +48,14 @@ from bulletin.flow.readers import (
     subscribers_of,
     undo_import,
     unsubscribe,
-    withheld,
+)
+from bulletin.flow.receiving import (
+    Overview,
+    overview_of_events,
+    receiver_of,
+    reinstate,
+    settle_event,
+    suspended,
 )
 from bulletin.flow.sending import Prepared, prepare_sending, report_of, resolve, send, send_test
 
@@ -90,7 +97,6 @@ __all__ = [  # noqa: RUF022 - in the order of the story
     "subscribers_of",
     "undo_import",
     "unsubscribe",
-    "withheld",
     # sending
     "Prepared",
     "prepare_sending",
@@ -98,6 +104,13 @@ __all__ = [  # noqa: RUF022 - in the order of the story
     "resolve",
     "send",
     "send_test",
+    # receiving
+    "Overview",
+    "overview_of_events",
+    "receiver_of",
+    "reinstate",
+    "settle_event",
+    "suspended",
     # publishing
     "build_archive",
     # the clock

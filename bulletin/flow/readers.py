@@ -13,9 +13,7 @@ from bulletin.flow._common import now
 from bulletin.publication import Publication, write_atomically
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
-
-    from bulletin.subscribers.exporting import Listed
+    from bulletin.model import Subscriber
     from bulletin.subscribers.importing import Batch, Difference
     from bulletin.subscribers.store import Subscribers
 
@@ -29,7 +27,7 @@ def import_subscribers(
     """
     from bulletin.stores import database, put_copy_aside
     from bulletin.subscribers import importing
-    from bulletin.subscribers.belonging import domains_of
+    from bulletin.subscribers.audience import domains_of
     from bulletin.subscribers.store import Subscribers
     from bulletin.subscribers.tokens import AddressHashes
 
@@ -70,34 +68,29 @@ def undo_import(home: Publication) -> Batch:
 
 def export_subscribers(home: Publication, out: Path, *, audience: str = "", on_list: str = "", state: str = "") -> int:
     """Write readers to a CSV file that only its owner can read, safe in a spreadsheet (Z-22); how many."""
+    from bulletin.stores import database
     from bulletin.subscribers import exporting
 
-    return exporting.write(out, list_subscribers(home, audience=audience, on_list=on_list, state=state))
+    with database(home.database_url) as engine:
+        found = exporting.chosen(engine, home.config, audience=audience, on_list=on_list, state=state)
+        return exporting.write(out, found)
 
 
-def list_subscribers(home: Publication, *, audience: str = "", on_list: str = "", state: str = "") -> Iterator[Listed]:
-    """The readers chosen, or all, each with their lists and the audience whose edition they read."""
+def members(home: Publication, audience: str) -> Iterator[tuple[Subscriber, str]]:
+    """Who reads the edition of an audience, each with the reason."""
+    from bulletin.stores import database
     from bulletin.subscribers import exporting
 
-    choice = exporting.Choice(audience=audience, on_list=on_list, state=state)
-    with _readers(home) as engine:
-        yield from exporting.listed(engine, home.config, choice)
+    with database(home.database_url) as engine:
+        yield from exporting.members(engine, home.config, audience)
 
 
-def members(home: Publication, audience: str, *, on_list: str = "") -> Iterator[tuple[str, str, str]]:
-    """Who would get the edition of an audience now: address, name and why they belong to it."""
-    from bulletin.subscribers import exporting
+def list_subscribers(home: Publication) -> list[tuple[Subscriber, str]]:
+    """All subscribers, each with the audience whose edition they read."""
+    from bulletin.subscribers.audience import audience_of
 
-    with _readers(home) as engine:
-        yield from exporting.members(engine, home.config, exporting.Choice(audience=audience, on_list=on_list), now())
-
-
-def withheld(home: Publication, audience: str, *, on_list: str = "") -> dict[str, int]:
-    """How many of an audience would get nothing now, by the reason in one word."""
-    from bulletin.subscribers import exporting
-
-    with _readers(home) as engine:
-        return exporting.withheld(engine, home.config, exporting.Choice(audience=audience, on_list=on_list), now())
+    with subscribers_of(home) as store:
+        return [(person, audience_of(person.email, home.config)) for person in store.all()]
 
 
 def unsubscribe(home: Publication, address: str) -> bool:
@@ -182,6 +175,7 @@ def _for_json(value: object) -> str:
 
 def purge(home: Publication, *, dry_run: bool = False) -> dict[str, int]:
     """Delete what was kept long enough by the settings under [retention] (P-26): how many, by what it is."""
+    from bulletin.delivery.eventlog import EventLog
     from bulletin.delivery.ledger import Ledger
     from bulletin.stores import database, forget_deleted
     from bulletin.subscribers.store import Subscribers
@@ -189,12 +183,16 @@ def purge(home: Publication, *, dry_run: bool = False) -> dict[str, int]:
     kept, moment = home.config.retention, now()
     with database(home.database_url) as engine:
         store, ledger = Subscribers(engine, home.secret()), Ledger(engine)
-        logs_before = moment - dt.timedelta(days=round(kept.send_logs_months * 365.25 / 12))
+        logs_before, events_before = (
+            moment - dt.timedelta(days=round(months * 365.25 / 12))
+            for months in (kept.send_logs_months, kept.events_months)
+        )
         before = moment - dt.timedelta(days=kept.unconfirmed_days)
         purged = {
             "sign-ups that nobody confirmed": store.expire(before=before, dry_run=dry_run),
             "links that expired": store.forget_links(before=before, dry_run=dry_run),
             "answers of mail servers": ledger.forget_answers(before=logs_before, dry_run=dry_run),
+            "reports of what became of mails": EventLog(engine).forget(before=events_before, dry_run=dry_run),
         }
         if any(purged.values()) and not dry_run:
             forget_deleted(engine)
@@ -209,14 +207,3 @@ def subscribers_of(home: Publication) -> Iterator[Subscribers]:
 
     with database(home.database_url) as engine:
         yield Subscribers(engine, home.secret())
-
-
-@contextmanager
-def _readers(home: Publication) -> Iterator[Engine]:
-    """The database of the publication's subscribers, for questions about all of them."""
-    from bulletin.stores import database
-    from bulletin.subscribers.store import Subscribers
-
-    with database(home.database_url) as engine:
-        Subscribers(engine, home.secret())  # a database of an older version gets its hashes
-        yield engine

@@ -12,6 +12,7 @@ _TITLES = {
     "consents": "What you agreed to and withdrew",
     "confirmations": "Links we mailed to you to confirm something",
     "mailings": "Mails to you",
+    "events": "What mail servers reported about them",
     "suppression": "The list of addresses we do not write to",
 }
 

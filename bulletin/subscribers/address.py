@@ -71,3 +71,9 @@ def _ascii_domain(domain: str) -> str:
     if not _DOMAIN.match(domain) or len(domain) > 253 or domain.rpartition(".")[2].isdigit():
         raise AddressRefused("the part after the @ is not a domain name")
     return domain
+
+
+def masked(address: str) -> str:
+    """An address as bystanders may see it, and whoever knows it can tell it: j***@example.com (Z-20)."""
+    local, _, domain = address.rpartition("@")
+    return f"{local[:1]}***@{domain}"

@@ -1,7 +1,12 @@
 """Who may move from which state to which, and what each move causes. One table, and the only one. Pure.
 
-An address that nobody knows has no state (None). Somebody who left, bounced, complained or was erased comes back by a
-consent of their own and by nothing else: a confirmed sign-up, or the button on their own page for who merely left.
+An address that nobody knows has no state (None). Somebody who left, complained or was erased comes back by a consent of
+their own and by nothing else: a confirmed sign-up, or the button on their own page for who merely left.
+
+Whose address bounced withdrew nothing: that is a fact about a mailbox, and mail servers err about it. So a person may
+undo it, one reader at a time, and what comes back into force is the consent that was there before (V-10). It is the one
+way back that is not the reader's own. To keep it honest, a wish outranks a bounce: who leaves or complains while
+suspended is gone like anybody else, and a bounce of somebody who had left changes nothing.
 """
 
 from __future__ import annotations
@@ -31,7 +36,9 @@ class Cause(Enum):
     REJOIN = "rejoin"
     """The button on their own preferences page."""
     BOUNCE = "bounce"
-    """The address does not exist."""
+    """The address does not exist, or could not be reached time after time."""
+    REINSTATE = "reinstate"
+    """A person undid a bounce: the address is right after all (V-10)."""
     COMPLAINT = "complaint"
     ERASE = "erase"
     EXPIRE = "expire"
@@ -80,11 +87,12 @@ MOVES: Final[Mapping[tuple[Cause, State], Move]] = {
     (Cause.UNSUBSCRIBE, None): Move(LEFT, "unsubscribed", _WRITTEN),
     (Cause.UNSUBSCRIBE, PENDING): Move(LEFT, "unsubscribed", _WRITTEN),
     (Cause.UNSUBSCRIBE, SUBSCRIBED): Move(LEFT, "unsubscribed", _WRITTEN),
+    (Cause.UNSUBSCRIBE, BOUNCED): Move(LEFT, "unsubscribed", _WRITTEN),
     (Cause.REJOIN, LEFT): Move(SUBSCRIBED, "subscribed", _LIFTED),
     (Cause.BOUNCE, None): Move(BOUNCED, "bounced", _WRITTEN),
     (Cause.BOUNCE, PENDING): Move(BOUNCED, "bounced", _WRITTEN),
     (Cause.BOUNCE, SUBSCRIBED): Move(BOUNCED, "bounced", _WRITTEN),
-    (Cause.BOUNCE, LEFT): Move(BOUNCED, "bounced", _WRITTEN),
+    (Cause.REINSTATE, BOUNCED): Move(SUBSCRIBED, "reinstated", _LIFTED),
     (Cause.COMPLAINT, None): Move(COMPLAINED, "complained", _WRITTEN),
     (Cause.COMPLAINT, PENDING): Move(COMPLAINED, "complained", _WRITTEN),
     (Cause.COMPLAINT, SUBSCRIBED): Move(COMPLAINED, "complained", _WRITTEN),
@@ -97,8 +105,10 @@ MOVES: Final[Mapping[tuple[Cause, State], Move]] = {
 """What is not in the table changes nothing: an import of somebody known, a bounce of somebody erased."""
 
 COMES_BACK_BY_OWN_CONSENT: Final = frozenset({LEFT, BOUNCED, COMPLAINED, ERASED})
-"""States that no file, publisher or program ends."""
+"""States that no file and no program ends; nor any person, but for a bounce that was a mistake."""
 
+AGREES: Final = frozenset(change.record for change in MOVES.values() if change.after is SUBSCRIBED)
+"""Kinds of consent record after which somebody gets mail."""
 
 TAKES_BACK: Final = frozenset({Cause.UNSUBSCRIBE, Cause.COMPLAINT, Cause.ERASE})
 """Causes after which a confirmation that is still on its way counts no more, whatever the state."""

@@ -8,22 +8,22 @@ from __future__ import annotations
 import datetime as dt
 import json
 import secrets
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, bindparam, delete, func, insert, literal_column, select, update
+from sqlalchemy import Connection, Engine, Row, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from bulletin.errors import BulletinError
 from bulletin.model import Subscriber, SubscriberState
 from bulletin.stores import reading
-from bulletin.subscribers.belonging import domain_of
-from bulletin.subscribers.consent import TAKES_BACK, Cause, Move, Suppression, move
+from bulletin.subscribers.audience import domain_of
+from bulletin.subscribers.consent import AGREES, TAKES_BACK, Cause, Move, Suppression, move
 from bulletin.subscribers.tokens import AddressHashes, hash_of_token, new_token
-from bulletin.tables import confirmations, consents, deliveries, memberships, people, suppressions
+from bulletin.tables import confirmations, consents, deliveries, events, memberships, people, suppressions
 
 CONFIRM = "confirm"
 """Purpose of the link that confirms a sign-up."""
@@ -65,7 +65,6 @@ class Subscribers:
     def __init__(self, engine: Engine, secret: bytes) -> None:
         self._engine, self._reading = engine, reading(engine)
         self._hashes = AddressHashes(secret)
-        self._fill_in_hashes()
 
     # ---- coming and going
 
@@ -92,7 +91,7 @@ class Subscribers:
                 for email, (name, language) in chunk.items():
                     change = move(Cause.IMPORT, states.get(email))
                     if change and change.after:
-                        rows.append(self._new_person(email, change.after, now, name=name, language=language))
+                        rows.append(_new_person(email, change.after, now, name=name, language=language))
                 if rows:
                     connection.execute(insert(people), rows)
                     record = move(Cause.IMPORT, None)
@@ -133,7 +132,7 @@ class Subscribers:
             if change is None or change.after is None:
                 return ""
             if row is None:
-                values = self._new_person(email, change.after, now, **person)
+                values = _new_person(email, change.after, now, **person)
                 connection.execute(insert(people).values(**values))
             subscriber = row.id if row else values["id"]
             connection.execute(insert(consents), [_consent(subscriber, change.record, now, evidence)])
@@ -196,6 +195,21 @@ class Subscribers:
         with self._engine.begin() as connection:
             return self._change(connection, email, cause, now, Evidence(how=how, route="event"))
 
+    def report_on(self, subscriber: str, cause: Cause, *, now: dt.datetime, how: str) -> bool:
+        """The same for a reader by their id; nothing changes if there is none."""
+        return self._change_of(subscriber, cause, now, Evidence(how=how, route="event"))
+
+    def reinstate(self, subscriber: str, *, now: dt.datetime, how: str) -> bool:
+        """Undo a bounce on a person's word (V-10); whether it changed anything. `how` says who, and why.
+
+        Only for who had agreed to get mail and never took that back; see `consent`.
+        """
+        with self._engine.begin() as connection:
+            row = _row_of(connection, subscriber=subscriber)
+            if row is None or not _had_agreed(connection, subscriber):
+                return False
+            return self._change(connection, row.email, Cause.REINSTATE, now, Evidence(how=how, route="publisher"))
+
     def pause(self, subscriber: str, until: dt.datetime | None) -> None:
         """No mail before this moment; None ends a pause."""
         with self._engine.begin() as connection:
@@ -251,14 +265,6 @@ class Subscribers:
                 yield from map(_subscriber, rows)
                 last = rows[-1].id
 
-    def lists(self) -> dict[str, tuple[str, ...]]:
-        """The lists that readers are on, by their ids; only of who is on one."""
-        m, found = memberships.c, dict[str, tuple[str, ...]]()
-        with self._reading.connect() as connection:
-            for subscriber, name in connection.execute(select(m.subscriber, m.list).order_by(m.subscriber, m.list)):
-                found[subscriber] = (*found.get(subscriber, ()), name)
-        return found
-
     def find(self, email: str) -> Subscriber | None:
         """The subscriber with this normalised address."""
         with self._reading.connect() as connection:
@@ -270,6 +276,30 @@ class Subscribers:
         with self._reading.connect() as connection:
             row = connection.execute(select(people).where(people.c.id == subscriber)).one_or_none()
         return _subscriber(row) if row else None
+
+    def places(self, *, ids: Collection[str] = (), emails: Collection[str] = ()) -> dict[str, tuple[str, str]]:
+        """Id and mail domain of some readers, by the id or normalised address that was asked for; a few hundred."""
+        wanted = or_(people.c.id.in_(ids), people.c.email.in_(emails))
+        with self._reading.connect() as connection:
+            rows = connection.execute(select(people.c.id, people.c.email, people.c.domain).where(wanted)).all()
+        return {key: (row.id, row.domain) for row in rows for key in (row.id, row.email)}
+
+    def agreed_at(self, subscriber: str) -> dt.datetime | None:
+        """When a reader last agreed to get mail; None if they never did."""
+        mine = (consents.c.subscriber == subscriber, consents.c.what.in_(AGREES))
+        with self._reading.connect() as connection:
+            at: dt.datetime | None = connection.scalar(select(func.max(consents.c.at)).where(*mine))
+        return at
+
+    def suspended(self) -> list[tuple[Subscriber, dt.datetime, str]]:
+        """Readers whose address bounced, since when and why; the newest first."""
+        own = consents.alias()
+        last = select(func.max(own.c.number)).where(own.c.subscriber == people.c.id).scalar_subquery()
+        joined = people.join(consents, consents.c.number == last)
+        found = select(people, consents.c.at, consents.c.how).select_from(joined)
+        found = found.where(people.c.state == SubscriberState.BOUNCED.value).order_by(consents.c.number.desc())
+        with self._reading.connect() as connection:
+            return [(_subscriber(row), row.at, row.how) for row in connection.execute(found)]
 
     def states(self, emails: Iterable[str]) -> Iterator[tuple[str, SubscriberState | None]]:
         """Each normalised address with its state, also where only a hash is left; None for who is not known."""
@@ -309,7 +339,7 @@ class Subscribers:
                 held["suppression"] = dict(suppressed._mapping)
             row = _row_of(connection, email=email)
             if row:
-                c, d = confirmations.c, deliveries.c
+                c, d, e = confirmations.c, deliveries.c, events.c
                 parts = {
                     "lists": select(memberships.c.list, memberships.c.since).where(memberships.c.subscriber == row.id),
                     "consents": select(consents).where(consents.c.subscriber == row.id).order_by(consents.c.number),
@@ -319,6 +349,9 @@ class Subscribers:
                     "mailings": select(d.mailing, d.edition, d.state, d.provider, d.reason, d.changed_at)
                     .where(d.subscriber == row.id)
                     .order_by(d.changed_at),
+                    "events": select(e.kind, e.at, e.mailing, e.provider, e.name, e.reason, e.doubt, e.decision)
+                    .where(e.subscriber == row.id)
+                    .order_by(e.number),
                 }
                 held["reader"] = dict(row._mapping)
                 for name, statement in parts.items():
@@ -327,27 +360,6 @@ class Subscribers:
         return held
 
     # ---- steps of a transaction
-
-    def _of_address(self, email: str) -> dict[str, str]:
-        """The columns of a reader that follow from a normalised address."""
-        return {"email": email, "domain": domain_of(email), "address_hash": self._hashes.of(email)}
-
-    def _new_person(
-        self, email: str, state: SubscriberState, now: dt.datetime, *, name: str, language: str
-    ) -> dict[str, Any]:
-        values = {"id": secrets.token_hex(10), "name": name, "language": language, "state": state.value}
-        return self._of_address(email) | values | {"created_at": now, "changed_at": now}
-
-    def _fill_in_hashes(self) -> None:
-        """Those that a database of an older version lacks; only here the secret is known that they are made with."""
-        lacking = select(people.c.id, people.c.email).where(people.c.address_hash == literal_column("''")).limit(_CHUNK)
-        with self._reading.connect() as connection:
-            if connection.execute(lacking.limit(1)).first() is None:
-                return
-        change = update(people).where(people.c.id == bindparam("reader")).values(address_hash=bindparam("hash"))
-        with self._engine.begin() as connection:
-            while found := connection.execute(lacking).all():
-                connection.execute(change, [{"reader": row.id, "hash": self._hashes.of(row.email)} for row in found])
 
     def _change_of(self, subscriber: str, cause: Cause, now: dt.datetime, evidence: Evidence) -> bool:
         with self._engine.begin() as connection:
@@ -435,11 +447,31 @@ def _row_of(connection: Connection, *, email: str = "", subscriber: str = "") ->
     return connection.execute(select(people).where(where).with_for_update()).one_or_none()
 
 
+def _had_agreed(connection: Connection, subscriber: str) -> bool:
+    """Whether the last word before a bounce was a consent."""
+    others = (consents.c.subscriber == subscriber, consents.c.what.not_in(("bounced", "signed up")))
+    found = select(consents.c.what).where(*others).order_by(consents.c.number.desc()).limit(1)
+    return connection.scalar(found) in AGREES
+
+
 def _end_links(connection: Connection, subscriber: str, now: dt.datetime) -> None:
     """Links that are still on their way were asked for before this: none of them is a fresh consent any more."""
     c = confirmations.c
     links = update(confirmations).where(c.subscriber == subscriber, c.used_at.is_(None), c.purpose == CONFIRM)
     connection.execute(links.values(used_at=now))
+
+
+def _new_person(email: str, state: SubscriberState, now: dt.datetime, *, name: str, language: str) -> dict[str, Any]:
+    return {
+        "id": secrets.token_hex(10),
+        "email": email,
+        "name": name,
+        "language": language,
+        "state": state.value,
+        "created_at": now,
+        "changed_at": now,
+        "domain": domain_of(email),
+    }
 
 
 def _consent(subscriber: str, what: str, now: dt.datetime, evidence: Evidence) -> dict[str, Any]:

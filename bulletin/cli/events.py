@@ -1,0 +1,137 @@
+"""`events`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from bulletin.cli import output
+from bulletin.cli.collect import plural
+
+if TYPE_CHECKING:
+    from bulletin.delivery.eventlog import Logged
+    from bulletin.flow import Overview
+    from bulletin.model import EventKind
+
+
+@click.group(invoke_without_command=True)
+@click.option("--json", "as_json", is_flag=True, help="Print the overview for a machine.")
+@click.pass_context
+def events(ctx: click.Context, as_json: bool) -> None:
+    """Say what came back after sending: what arrived, bounced or was complained about, and what waits for you.
+
+    Without a further word it is an overview. It holds no address. Read: bulletin help after-sending
+    """
+    if ctx.invoked_subcommand is None:
+        _overview(as_json)
+
+
+def _overview(as_json: bool) -> None:
+    from bulletin import flow
+
+    found = flow.overview_of_events(output.publication())
+    if as_json:
+        output.show_json(_for_machines(found))
+        return
+    if not found.counts:
+        output.say("Nothing was reported yet. How it can be: bulletin help after-sending")
+        return
+    kinds = [kind for kind in _kinds() if any(kind in row for row in found.counts.values())]
+    output.table(
+        (
+            (mailing or "(none known)", *(f"{row[kind]:,}" if kind in row else "" for kind in kinds))
+            for mailing, row in sorted(found.counts.items())
+        ),
+        ("Issue", *(kind.value.capitalize() for kind in kinds)),
+    )
+    if found.blocked:
+        output.say()
+        output.warn("Mail was turned down for what the sender is or does. Readers are not to blame, and stay.")
+        output.table(
+            ((domain, f"{often:,}", why) for domain, why, often in found.blocked), ("Domain", "Times", "Reason")
+        )
+        output.say("  → Show this to whoever looks after your mail, and run: bulletin doctor")
+    if found.soon:
+        output.say()
+        output.warn(
+            f"{plural(len(found.soon), 'reader', 'readers')} will be suspended if the next issue fails as well:"
+        )
+        for subscriber, number in found.soon:
+            output.show(f"  {found.readers.get(subscriber, '')}  failed on {number} issues in a row (id {subscriber})")
+    if found.suspended:
+        output.say()
+        output.say(f"{plural(found.suspended, 'reader is', 'readers are')} suspended: bulletin subscribers suspended")
+    if found.in_doubt:
+        output.say()
+        output.warn(f"{plural(len(found.in_doubt), 'report waits', 'reports wait')} for you: bulletin events review")
+
+
+def _kinds() -> list[EventKind]:
+    from bulletin.model import EventKind
+
+    return list(EventKind)
+
+
+def _for_machines(found: Overview) -> dict[str, object]:
+    return {
+        "counts": {mailing: {kind.value: row[kind] for kind in row} for mailing, row in found.counts.items()},
+        "suspended": found.suspended,
+        "suspended_soon": [{"reader": subscriber, "issues_in_a_row": number} for subscriber, number in found.soon],
+        "turned_down": [{"domain": domain, "reason": why, "times": often} for domain, why, often in found.blocked],
+        "in_doubt": [_as_data(event) for event in found.in_doubt],
+    }
+
+
+def _as_data(event: Logged) -> dict[str, object]:
+    return asdict(event) | {"kind": event.kind.value}
+
+
+@events.command()
+@click.option("--json", "as_json", is_flag=True, help="Print the list for a machine.")
+def review(as_json: bool) -> None:
+    """List the reports that wait for you, because they do not prove which reader they are about."""
+    from bulletin import flow
+
+    found = flow.overview_of_events(output.publication())
+    if as_json:
+        output.show_json([_as_data(event) for event in found.in_doubt])
+        return
+    output.table(
+        (
+            (
+                str(event.number),
+                f"{event.at:%Y-%m-%d %H:%M}",
+                event.kind.value,
+                event.provider,
+                found.readers.get(event.subscriber or "", "not known"),
+                "; ".join(filter(None, (event.doubt, event.reason))),
+            )
+            for event in found.in_doubt
+        ),
+        ("Number", "When (UTC)", "Says", "From", "Reader", "Why it waits"),
+    )
+    output.say(plural(len(found.in_doubt), "report", "reports"))
+    if found.in_doubt:
+        output.say("Decide on each: bulletin events settle NUMBER --accept, or --dismiss")
+
+
+@events.command()
+@click.argument("number", type=int)
+@click.option("--accept", "answer", flag_value="accept", help="It is true: let it count for its reader.")
+@click.option("--dismiss", "answer", flag_value="dismiss", help="Nothing is to come of it.")
+@click.option("--reader", "address", default="", help="The reader's address, if the report does not know them.")
+@click.option("--by", "who", help="Who decided; kept with the report. Without it, your user name.")
+def settle(number: int, answer: str | None, address: str, who: str | None) -> None:
+    """Decide on the report of this NUMBER in `bulletin events review`: --accept or --dismiss."""
+    from bulletin import flow
+
+    if answer is None:
+        raise click.UsageError("Say what to do with it: --accept or --dismiss.")
+    who = who or output.user_name()
+    changed = flow.settle_event(output.publication(), number, accept=answer == "accept", who=who, address=address)
+    if answer == "dismiss":
+        output.done("Dismissed. Nothing comes of it.")
+    else:
+        output.done("It counts." if changed else "It counts, and changes nothing: no more mail went there anyway.")
