@@ -138,21 +138,21 @@ def _mail_server(home: Publication, way: Way) -> Iterator[Line]:
             State.PASS, f"TLS: {way.service} is reached by https, and hands mail on by TLS if it can.", rule=rule
         )
         if not way.requires_tls:
-            hint = f"Government guidance favours the other way: require_tls = true in the settings of {way.service}."
+            hint = "Government guidance favours the other way: "
+            hint += (
+                f"{way.service} cannot be told so here; ask whether the account can be."
+                if way.requires_tls is None
+                else f"require_tls = true in the settings of {way.service}."
+            )
             what = f"TLS onwards: a server that takes mail in clear text only gets it so from {way.service}."
             yield Line(State.LOOK, what, hint)
+        yield from _account(home, way)
         return
     if not way.host:
         hint = 'Name the provider that will send in [sending], "provider".'
         yield Line(State.LOOK, "TLS: nothing is sent yet, so no mail server was asked.", hint, rule)
         return
-    surroundings = Surroundings(
-        config=home.config,
-        environment=home.environment,
-        secret=home.secret,
-        outbox_dir=home.root,
-        now=lambda: dt.datetime.now(dt.UTC),
-    )
+    surroundings = _surroundings(home)
     try:
         check = check_of(load_provider(home.config.sending.provider))
         if check is None:
@@ -168,6 +168,27 @@ def _mail_server(home: Publication, way: Way) -> Iterator[Line]:
     else:
         hint = "Ask who runs the mail server on this machine whether it hands mail on by TLS."
         yield Line(State.LOOK, f"TLS: {way.host} takes mail in clear text, on this machine.", hint, rule)
+
+
+def _account(home: Publication, way: Way) -> Iterator[Line]:
+    """Whether a mail service takes our key, and how much may still leave."""
+    check = check_of(load_provider(home.config.sending.provider))
+    if check is None:
+        return
+    try:
+        yield Line(State.PASS, f"Mail service: {check(_surroundings(home))}")
+    except BulletinError as error:
+        yield Line(State.FAIL, f"Mail service: {error.message.rstrip('.')}.", error.hint)
+
+
+def _surroundings(home: Publication) -> Surroundings:
+    return Surroundings(
+        config=home.config,
+        environment=home.environment,
+        secret=home.secret,
+        outbox_dir=home.root,
+        now=lambda: dt.datetime.now(dt.UTC),
+    )
 
 
 # ---------------------------------------------------------------- pages and time

@@ -17,7 +17,8 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
-DESCRIPTION = json.loads((Path(__file__).parent / "data/providers/mailgun-send.json").read_text(encoding="utf-8"))
+_DESCRIBED = json.loads((Path(__file__).parent / "data/providers/mailgun.json").read_text(encoding="utf-8"))
+DESCRIPTION = _DESCRIBED["calls"]["POST /v3/{domain_name}/messages"]
 KEY = "key-made-up"
 Fields = dict[str, Any]
 

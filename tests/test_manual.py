@@ -12,10 +12,9 @@ import click
 import pytest
 
 import bulletin
-from bulletin import config, door, model, starting
+from bulletin import config, door, model, registry, starting
 from bulletin.checks import all_checks
 from bulletin.cli import cli
-from bulletin.providers import mailgun, smtp
 from bulletin.publication import open_publication
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -54,8 +53,11 @@ TABLES: dict[tuple[str, str], type[Any]] = {
     ("settings", "[checking]"): config.Checking,
     ("settings", "[sending]"): config.Sending,
     ("settings", "[retention]"): config.Retention,
-    ("settings", "[providers.smtp]"): smtp.Settings,
-    ("settings", "[providers.mailgun]"): mailgun.Settings,
+    **{
+        ("settings", f"[providers.{name}]"): registry.load("providers", name).Settings
+        for name in registry.names("providers")
+        if name != "outbox"
+    },
 }
 """Page and heading of each table of keys. `python tests/test_manual.py` writes them, and our schema file, anew."""
 
@@ -129,7 +131,7 @@ def test_every_variable_of_the_environment_is_explained() -> None:
     package = resources.files("bulletin")
     used = {
         variable
-        for part in ("publication.py", "providers/smtp.py", "providers/mailgun.py")
+        for part in ("publication.py", *(f"providers/{name}.py" for name in registry.names("providers")))
         for variable in re.findall(r"\bBULLETIN_[A-Z_]+\b", package.joinpath(part).read_text("utf-8"))
     }
     assert used

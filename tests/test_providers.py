@@ -434,7 +434,7 @@ def test_mailgun_answers_mean_what_is_certain_about_them(
         ((404, {}, '{"message": "Domain not found"}'), "404: Domain not found", "region"),
         ((400, {}, '{"message": "from parameter is missing"}'), "400: from parameter is missing", "providers.mailgun"),
         ((302, {"Location": "https://elsewhere.example/"}, ""), "302", "providers.mailgun"),
-        ((200, {}, "Mailgun Magnificent API"), "looks like success", "endpoint"),
+        ((200, {}, "Mailgun Magnificent API"), "200: Mailgun Magnificent API", "endpoint"),
     ],
 )
 def test_mailgun_answers_that_would_hit_everybody_stop_the_run(

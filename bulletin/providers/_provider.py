@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -50,6 +51,8 @@ class Surroundings:
     """The publication's secret, made when it is first asked for; signs the envelopes of copies (V-01)."""
     outbox_dir: Path
     now: Callable[[], dt.datetime]
+    sleep: Callable[[float], None] = time.sleep
+    """Waits so many seconds, between two calls that belong to one delivering."""
 
 
 class Session(Protocol):
@@ -144,13 +147,23 @@ class Call:
     body: bytes = field(repr=False)
     url: str
     """The configured address of the webhook, which some signatures cover; not what the request claims."""
+    secret: str = field(default="", repr=False)
+    """What stands after the provider's name in the address that was called; see `Capabilities.webhooks`."""
 
 
 class CallRefused(BulletinError):  # noqa: N818 - somebody else is at fault
     """The request does not prove that it comes from the provider, or is too old (Z-15)."""
 
 
-class UnsupportedFeature(BulletinError):  # noqa: N818 - nothing went wrong yet
+class ProviderError(BulletinError):
+    """The provider takes no letter for now. `outcomes` are those of the letters before; the rest never left."""
+
+    def __init__(self, message: str, *, hint: str = "", outcomes: Sequence[Outcome] = ()) -> None:
+        super().__init__(message, hint=hint)
+        self.outcomes = tuple(outcomes)
+
+
+class UnsupportedFeature(ProviderError):  # noqa: N818 - nothing went wrong yet
     """This provider cannot carry something the bulletin needs."""
 
 
@@ -184,15 +197,16 @@ class Way:
     """The mail server that takes the mail, where there is one."""
     service: str = ""
     """Name of the mail service, where its own machines send."""
-    requires_tls: bool = False
-    """Whether the service hands mail on over protected connections only."""
+    requires_tls: bool | None = False
+    """Whether the service hands mail on over protected connections only; None if it cannot be told to."""
 
 
 def check_of(provider: Provider) -> Callable[[Surroundings], str] | None:
     """A provider's own trial of its settings, if its module has a `check`.
 
-    It asks the other side whether it takes us, sends nothing, and gives the version of TLS, or nothing for clear text.
-    Raises `BulletinError` saying what is wrong.
+    It asks the other side whether it takes us, and sends nothing. Of a mail server it gives the version of TLS, or
+    nothing for clear text; of a service, what the service says about the account, in a sentence for people. Raises
+    `BulletinError` saying what is wrong.
     """
     check = getattr(provider, "check", None)
     return cast("Callable[[Surroundings], str]", check) if callable(check) else None
@@ -209,14 +223,6 @@ def way_of(provider: Provider, config: Config) -> Way:
     way = getattr(provider, "way", None)
     found = way(config) if callable(way) else None
     return found if isinstance(found, Way) else Way()
-
-
-class ProviderError(BulletinError):
-    """The provider takes no letter for now. `outcomes` are those of the letters before; the rest never left."""
-
-    def __init__(self, message: str, *, hint: str = "", outcomes: Sequence[Outcome] = ()) -> None:
-        super().__init__(message, hint=hint)
-        self.outcomes = tuple(outcomes)
 
 
 def refused_unsent(letter: Letter, error: BulletinError) -> Outcome:

@@ -1,0 +1,311 @@
+"""What providers reached by HTTP have in common: one session, and one place that sorts answers.
+
+A provider's file holds pure functions: letters and message → `HttpRequest`, answer → an outcome for each letter, or a
+`Trouble` that concerns the whole call. `Calls` makes the calls, and deals with every trouble in the same way:
+
+- one bad address that costs a whole call is found by halves, and refused alone;
+- a call that is too large is made in halves;
+- an answer that says "later" puts the letters off and gives the time to wait;
+- where the provider knows a key for each call, a lost answer is asked for again under that key;
+- an answer that would hit every reader stops the run.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from enum import Enum
+from typing import Protocol, TypeVar
+
+from bulletin.config import Config, provider_settings
+from bulletin.errors import BulletinError
+from bulletin.model import Letter, Outcome, OutcomeKind
+from bulletin.providers import _http
+from bulletin.providers._http import HttpRequest, HttpResponse, NoAnswer, NotSent, Post
+from bulletin.providers._provider import ProviderError, Surroundings, refused_unsent
+from bulletin.render.message import Message
+
+WAIT_S = 30.0
+"""Seconds to leave a provider alone that says "later" and not how much later."""
+
+_AGAIN_S = (1.0, 5.0)
+"""Seconds before a call without an answer is asked for again under its key."""
+
+_PLAIN_ADDRESS = re.compile(r"[!#-'*+\--9=?A-Z^-~.]{1,64}@[A-Za-z0-9.-]{1,253}")
+"""An address that stands in every header and every list as it is; others were not let in as readers."""
+
+
+class Trouble(Enum):
+    """What an answer means that is about a whole call."""
+
+    LATER = "later"
+    """Nothing was taken, and it may be offered again."""
+    UNSURE = "unsure"
+    """Nobody can tell whether it was carried out."""
+    ADDRESS = "address"
+    """Nothing was taken, for an address in it."""
+    SIZE = "size"
+    """Nothing was taken, for there is too much in it."""
+    STOP = "stop"
+    """Nothing was taken, and no other call would fare better."""
+
+
+def trouble(response: HttpResponse) -> Trouble:
+    """What a status means wherever a provider has no words of its own for it.
+
+    An answer of a gateway (502, 504) does not say whether the provider had the call. Anything below 300 that a provider
+    could not make sense of confirms nothing.
+    """
+    if response.status in (408, 425, 429):
+        return Trouble.LATER
+    if response.status in (502, 504) or response.status < 300:
+        return Trouble.UNSURE
+    if response.status >= 500:
+        return Trouble.LATER
+    return Trouble.SIZE if response.status == 413 else Trouble.STOP
+
+
+class Service(Protocol):
+    """A mail service as pure values: what it is asked, and what its answers mean."""
+
+    @property
+    def title(self) -> str:
+        """Its name for people: Postmark."""
+
+    @property
+    def batch(self) -> int:
+        """Most letters in one call."""
+
+    @property
+    def batch_bytes(self) -> int | None:
+        """Most bytes in one call, if that has a limit."""
+
+    @property
+    def repeats(self) -> bool:
+        """Whether the same call made twice is carried out once: it has a key that covers the whole call."""
+
+    @property
+    def hints(self) -> Mapping[int, str]:
+        """What a person can do about a status that stops the run. 0 stands for all others."""
+
+    def request(self, mailing: str, letters: Sequence[Letter], message: Message) -> HttpRequest:
+        """One call for all these letters; equal letters give an equal call. Raises `UnsupportedFeature`."""
+
+    def outcomes(self, letters: Sequence[Letter], response: HttpResponse) -> list[Outcome] | Trouble:
+        """One outcome for each letter, in order, or what the answer means for the whole call."""
+
+    def pause(self, response: HttpResponse) -> float:
+        """Seconds until the next call may be made, where the provider counts calls; else 0."""
+
+
+class Calls:
+    """A session with a service. See `providers._provider.Session`."""
+
+    def __init__(self, service: Service, post: Post, surroundings: Surroundings) -> None:
+        self.wait = 0.0
+        self._service, self._post = service, post
+        self._sleep, self._now = surroundings.sleep, surroundings.now
+        self._later = False
+
+    def deliver(self, mailing: str, letters: Sequence[Letter], message: Message) -> list[Outcome]:
+        """See `providers._provider.Session`."""
+        self.wait, self._later = 0.0, False
+        known: dict[str, Outcome] = {}
+        fit = [letter for letter in letters if _fits(letter, known)]
+        try:
+            for start in range(0, len(fit), self._service.batch):
+                self._offer(mailing, fit[start : start + self._service.batch], message, known)
+        except ProviderError as error:
+            told = itertools.takewhile(lambda letter: letter.key in known, letters)
+            error.outcomes = tuple(known[letter.key] for letter in told)
+            raise
+        return [known[letter.key] for letter in letters]
+
+    def ask(self, request: HttpRequest) -> HttpResponse:
+        """The answer to something that is no delivery. Raises `ProviderError` if it is none."""
+        answer = self._post(request)
+        if not isinstance(answer, HttpResponse):
+            raise ProviderError(f"{self._service.title} gave no answer: {answer.reason}.", hint="Try again later.")
+        self.wait = self._service.pause(answer)
+        if answer.status >= 300:
+            if trouble(answer) is not Trouble.STOP:
+                self.wait = answer.retry_after or WAIT_S
+            raise stopped(self._service, answer)
+        return answer
+
+    def _offer(self, mailing: str, letters: Sequence[Letter], message: Message, known: dict[str, Outcome]) -> None:
+        """One call, or several where one is too much. Enters an outcome for each letter."""
+        if self._later:
+            _enter(letters, OutcomeKind.RETRY, f"{self._service.title} wants to be left alone first", known)
+            return
+        request = self._service.request(mailing, letters, message)
+        if self._service.batch_bytes and len(request.body) > self._service.batch_bytes and len(letters) > 1:
+            self._in_halves(mailing, letters, message, known)
+            return
+        answer, doubt = self._answer(letters, request)
+        if doubt and not self._certain(letters, answer):
+            _enter(letters, OutcomeKind.UNKNOWN, doubt, known)
+            return
+        match answer:
+            case NotSent(reason):
+                self._later, self.wait = True, WAIT_S
+                _enter(letters, OutcomeKind.RETRY, reason, known)
+            case NoAnswer(reason):
+                _enter(letters, OutcomeKind.UNKNOWN, reason, known)
+            case HttpResponse():
+                self._take(mailing, letters, message, answer, known)
+
+    def _answer(self, letters: Sequence[Letter], request: HttpRequest) -> tuple[HttpResponse | NotSent | NoAnswer, str]:
+        """The answer to a call, and what was said instead of an answer the first time, if it had to be made again."""
+        if self.wait:
+            self._sleep(self.wait)
+            self.wait = 0.0
+        answer, doubt = self._post(request), ""
+        for seconds in _AGAIN_S if self._service.repeats else ():
+            lost = isinstance(answer, NoAnswer) or (
+                isinstance(answer, HttpResponse) and self._service.outcomes(letters, answer) is Trouble.UNSURE
+            )
+            if not lost and not (doubt and not self._certain(letters, answer)):
+                break
+            doubt = doubt or _reason(answer)
+            self._sleep(seconds)
+            answer = self._post(request)
+        return answer, doubt
+
+    def _certain(self, letters: Sequence[Letter], answer: HttpResponse | NotSent | NoAnswer) -> bool:
+        """Whether an answer to a call made again also tells what became of the first."""
+        return isinstance(answer, HttpResponse) and not isinstance(self._service.outcomes(letters, answer), Trouble)
+
+    def _take(
+        self,
+        mailing: str,
+        letters: Sequence[Letter],
+        message: Message,
+        response: HttpResponse,
+        known: dict[str, Outcome],
+    ) -> None:
+        told = self._service.outcomes(letters, response)
+        self.wait = self._service.pause(response)
+        if not isinstance(told, Trouble):
+            known.update((outcome.key, outcome) for outcome in told)
+            if any(outcome.kind is OutcomeKind.RETRY for outcome in told):
+                self._later, self.wait = True, response.retry_after or WAIT_S
+        elif told in (Trouble.ADDRESS, Trouble.SIZE) and len(letters) > 1:
+            self._in_halves(mailing, letters, message, known)
+        elif told is Trouble.ADDRESS:
+            _enter(letters, OutcomeKind.REFUSED, _reason(response), known)
+        elif told in (Trouble.LATER, Trouble.UNSURE):
+            if response.status >= 300:
+                self._later, self.wait = True, response.retry_after or WAIT_S
+            kind = OutcomeKind.RETRY if told is Trouble.LATER else OutcomeKind.UNKNOWN
+            _enter(letters, kind, _reason(response), known)
+        else:
+            raise stopped(self._service, response)
+
+    def _in_halves(self, mailing: str, letters: Sequence[Letter], message: Message, known: dict[str, Outcome]) -> None:
+        middle = len(letters) // 2
+        self._offer(mailing, letters[:middle], message, known)
+        self._offer(mailing, letters[middle:], message, known)
+
+
+def _fits(letter: Letter, known: dict[str, Outcome]) -> bool:
+    """Whether a letter can be a message at all. One that cannot is refused alone (promise 6, M-10)."""
+    if _PLAIN_ADDRESS.fullmatch(letter.address):
+        return True
+    error = BulletinError("the header To would hold a line break, a space, a bracket or a letter outside a to z.")
+    known[letter.key] = refused_unsent(letter, error)
+    return False
+
+
+def _enter(letters: Sequence[Letter], kind: OutcomeKind, reason: str, known: dict[str, Outcome]) -> None:
+    known.update((letter.key, Outcome(key=letter.key, kind=kind, reason=reason)) for letter in letters)
+
+
+def accepted(letters: Sequence[Letter], provider_id: str, reason: str = "") -> list[Outcome]:
+    """Every letter of a call accepted, under the one id that the provider gave to the call."""
+    kind = OutcomeKind.ACCEPTED
+    return [Outcome(key=letter.key, kind=kind, reason=reason, provider_id=provider_id) for letter in letters]
+
+
+# ---------------------------------------------------------------- what a service said
+
+
+def words_of(response: HttpResponse) -> str:
+    """What a service says in an answer, in its own words: most call it one of these names."""
+    said = _first_words(response.value())
+    return " ".join((said or response.body[:200]).split())
+
+
+def _first_words(value: object) -> str:
+    if isinstance(value, list):
+        return next(filter(None, map(_first_words, value[:5])), "")
+    if not isinstance(value, dict):
+        return ""
+    for name in ("message", "Message", "ErrorMessage", "detail", "error"):
+        if isinstance(value.get(name), str) and value[name].strip():
+            return str(value[name])
+    return next(filter(None, (_first_words(value.get(name)) for name in ("errors", "Errors", "Messages"))), "")
+
+
+def _reason(answer: HttpResponse | NotSent | NoAnswer) -> str:
+    return f"{answer.status} {words_of(answer)}" if isinstance(answer, HttpResponse) else answer.reason
+
+
+def stopped(service: Service, response: HttpResponse) -> ProviderError:
+    """Why no letter is taken for now, and what to do about it."""
+    hint = service.hints.get(response.status) or service.hints.get(0, "Look at what it says, and at its settings.")
+    return ProviderError(f"{service.title} answered {response.status}: {words_of(response)}", hint=hint)
+
+
+# ---------------------------------------------------------------- opening a session
+
+
+class SettingsOfService(Protocol):
+    """What the settings of every service hold."""
+
+    @property
+    def timeout(self) -> float:
+        """Seconds to wait for an answer."""
+
+    @property
+    def endpoint(self) -> str | None:
+        """Another web address in place of the service's own."""
+
+
+S = TypeVar("S", bound=SettingsOfService)
+
+
+def settings_of(config: Config, name: str, kind: type[S], *, usual: Callable[[S], str]) -> tuple[S, str]:
+    """The settings under `[providers.NAME]`, and the web address that calls go to, without a slash at its end.
+
+    Raises `BulletinError` if they are missing or wrong, or if a key would travel in clear text.
+    """
+    settings = provider_settings(config, name, kind)
+    if settings.timeout <= 0:
+        hint = f"Write a timeout above 0 under [providers.{name}], or leave it out."
+        raise BulletinError("nobody can answer within no time.", hint=hint)
+    base = (settings.endpoint or usual(settings)).rstrip("/")
+    _http.refuse_clear_text(base)
+    return settings, base
+
+
+def key_of(surroundings: Surroundings, title: str, variable: str, *, kind: str = "a key") -> str:
+    """The key of a service, from the environment. Raises `BulletinError` naming the variable (Z-23)."""
+    key = surroundings.environment.get(variable, "").strip()
+    if not key:
+        raise BulletinError(f"there is no key for {title}.", hint=f"Put {kind} into {variable}.")
+    if not re.fullmatch(r"[!-~]+", key):
+        raise BulletinError(f"the key for {title} holds a space or a letter outside a to z.", hint=f"Mend {variable}.")
+    return key
+
+
+C = TypeVar("C", bound=Calls)
+
+
+@contextmanager
+def session_with(kind: Callable[[Post], C], timeout: float) -> Iterator[C]:
+    """A session over connections of its own, closed at the end."""
+    with _http.client(timeout) as post:
+        yield kind(post)
