@@ -133,7 +133,10 @@ class TopicSetting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AudienceSetting:
-    """A named group of readers. A subscriber reads the edition of the first audience they belong to."""
+    """A named group of readers. A subscriber reads the edition of the first audience they belong to.
+
+    Everything that is named has to fit: with domains and roles, who has one of the roles at one of the domains.
+    """
 
     __pydantic_config__ = STRICT
 
@@ -145,6 +148,34 @@ class AudienceSetting:
     """Exact mail domains whose addresses belong to it."""
     forces: bool = False
     """Whether the packaged domains of United Kingdom police forces belong to it as well."""
+    lists: tuple[str, ...] = ()
+    """Lists whose members belong to it: [partners]"""
+    organisations: tuple[str, ...] = ()
+    """Organisations whose people belong to it, written in full as readers' entries have them."""
+    roles: tuple[str, ...] = ()
+    """Roles that belong to it, written in full: [Detective Inspector]"""
+    topics: tuple[str, ...] = ()
+    """Topics; who chose one of them belongs to it."""
+    languages: tuple[str, ...] = ()
+    """Languages; who reads one of them belongs to it: [cy]"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListSetting:
+    """A list that readers are on."""
+
+    __pydantic_config__ = STRICT
+
+    id: str
+    """Short name used by commands: newsletter"""
+    title: str
+    """Name readers see."""
+    description: str = ""
+    """What comes and how often, in a sentence that readers see."""
+    public: bool = False
+    """Whether anybody may sign up for it themselves."""
+    languages: tuple[str, ...] = ()
+    """Languages it is offered in: [en-GB, cy]. Leave out for all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -268,6 +299,8 @@ class Config:
     """Topics, in order."""
     audiences: tuple[AudienceSetting, ...] = ()
     """Groups of readers beside everyone, the narrowest first."""
+    lists: tuple[ListSetting, ...] = ()
+    """Lists that readers are on."""
     sources: tuple[SourceSetting, ...] = ()
     """Where news comes from."""
     collecting: Collecting = field(default_factory=Collecting)
@@ -462,6 +495,7 @@ def _beyond_schema(config: Config) -> Iterator[Complaint]:
             "Use single quotes and commas only.",
         )
     yield from _ids(config)
+    yield from _audiences(config)
     yield from _sources(config)
     for name in ("unconfirmed_days", "send_logs_months", "events_months"):
         if not 1 <= getattr(config.retention, name) <= 1200:
@@ -556,7 +590,7 @@ _SHARED_ENDINGS = frozenset(
 
 
 def _ids(config: Config) -> Iterator[Complaint]:
-    for kind in ("sections", "topics", "audiences", "sources"):
+    for kind in ("sections", "topics", "audiences", "lists", "sources"):
         seen: set[str] = set()
         for number, entry in enumerate(getattr(config, kind)):
             if not _ID.match(entry.id):
@@ -564,20 +598,56 @@ def _ids(config: Config) -> Iterator[Complaint]:
             if entry.id in seen or (kind == "audiences" and entry.id == EVERYONE):
                 yield (kind, number, "id"), f'there are two {kind} with the id "{entry.id}".', "Change one of them."
             seen.add(entry.id)
+
+
+_LONGEST_LIST = 60
+
+
+def _audiences(config: Config) -> Iterator[Complaint]:
     for number, audience in enumerate(config.audiences):
+        at: Loc = ("audiences", number)
         for domain in audience.domains:
-            if not re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)+", domain):
-                yield (
-                    ("audiences", number, "domains"),
-                    f'"{domain}" is not an exact mail domain.',
-                    "Write each domain in full, in small letters: a suffix or * is not accepted, as it lets others in.",
-                )
-            elif domain in _SHARED_ENDINGS:
-                yield (
-                    ("audiences", number, "domains"),
-                    f'"{domain}" is what many organisations\' domains end in, not one of them.',
-                    "Write each organisation's own domain in full. For all police forces write: forces = true",
-                )
+            yield from _exact_domain((*at, "domains"), domain)
+        for name in ("organisations", "roles"):
+            for value in getattr(audience, name):
+                if "*" in value or value != " ".join(value.split()) or not value:
+                    hint = "Write each in full, on one line: a part or * is not accepted, as it lets others in."
+                    yield (*at, name), f'"{value}" does not name one of the {name}.', hint
+        for name in ("lists", "topics"):
+            known = [entry.id for entry in getattr(config, name)]
+            for value in getattr(audience, name):
+                if value not in known:
+                    hint = door.closest(value, known) or f"Describe it under [[{name}]] first."
+                    yield (*at, name), f'there is no {name[:-1]} "{value}".', hint
+        yield from _language_tags((*at, "languages"), audience.languages)
+    for number, entry in enumerate(config.lists):
+        for name in ("title", "description"):
+            yield from _one_line(("lists", number, name), getattr(entry, name))
+        if len(entry.id) > _LONGEST_LIST:
+            yield ("lists", number, "id"), f'"{entry.id}" is too long.', f"Use at most {_LONGEST_LIST} characters."
+        yield from _language_tags(("lists", number, "languages"), entry.languages)
+
+
+def _exact_domain(at: Loc, domain: str) -> Iterator[Complaint]:
+    """S-26."""
+    if not re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)+", domain):
+        hint = (
+            "Write each domain in full, in small letters. An ending or * is not accepted, as it lets others in:"
+            " commissioners, for one, are at names that end in police.uk too."
+        )
+        yield at, f'"{domain}" is not an exact mail domain.', hint
+    elif domain in _SHARED_ENDINGS:
+        yield (
+            at,
+            f'"{domain}" is what many organisations\' domains end in, not one of them.',
+            "Write each organisation's own domain in full. For all police forces write: forces = true",
+        )
+
+
+def _language_tags(at: Loc, languages: tuple[str, ...]) -> Iterator[Complaint]:
+    for language in languages:
+        if not _LANGUAGE.match(language):
+            yield at, f'"{language}" is not a language tag.', "For Welsh write cy, for British English en-GB."
 
 
 def _sources(config: Config) -> Iterator[Complaint]:

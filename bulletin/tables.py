@@ -20,6 +20,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     event,
+    text,
 )
 from sqlalchemy.types import TypeDecorator
 
@@ -81,9 +82,17 @@ people = Table(
     _text("topics", Ids),
     _text("domain", String(253)),
     Column("paused_until", Moment),
+    _text("address_hash", String(64)),
     Index("subscriber_domain", "domain"),
+    Index(
+        "subscriber_unhashed",
+        "address_hash",
+        sqlite_where=text("address_hash = ''"),
+        postgresql_where=text("address_hash = ''"),
+    ),
 )
-"""Also read by the ledger, which asks again at the last moment who still wants mail (L-11)."""
+"""Also read by the ledger, which asks again at the last moment who still wants mail (L-11). `domain` and `address_hash`,
+its hash in the list of suppressions, follow from `email`: who changes one changes all three."""
 
 consents = Table(
     "consent",

@@ -548,7 +548,7 @@ def test_z22_importing_undoes_what_export_did(
         with newsroom(folder / str(number)) as room:
             room.import_list(data if data is not None else outs[0].read_bytes())
             out = folder / f"{number}.csv"
-            assert exporting.write(out, exporting.chosen(room.engine, room.config)) == len(rows)
+            assert exporting.write(out, exporting.listed(room.engine, room.config, exporting.Choice())) == len(rows)
             outs.append(out)
     assert stat.S_IMODE(outs[0].stat().st_mode) == 0o600
     first, second = (sorted(cells(out)) for out in outs)
@@ -562,7 +562,7 @@ def test_an_export_is_of_whom_was_asked_for(room: Newsroom) -> None:
     room.leave("d@example.org")
 
     def emails(**wish: str) -> set[str]:
-        return {person.email[0] for person, _ in exporting.chosen(room.engine, room.config, **wish)}
+        return {each.person.email[0] for each in exporting.listed(room.engine, room.config, exporting.Choice(**wish))}
 
     assert emails() == set("abcd")
     assert emails(audience="forces") == {"a"}

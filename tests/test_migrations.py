@@ -67,12 +67,19 @@ def shape(engine: Engine) -> dict[str, Any]:
     look = inspect(engine)
     found: dict[str, Any] = {}
     for table in look.get_table_names():
+        indexes: list[Any] = look.get_indexes(table)
         found[table] = {
             "columns": [{key: str(value) for key, value in c.items()} for c in look.get_columns(table)],
             "key": look.get_pk_constraint(table),
             "foreign": sorted(look.get_foreign_keys(table), key=str),
             "unique": sorted(look.get_unique_constraints(table), key=str),
-            "indexes": sorted(look.get_indexes(table), key=str),
+            "indexes": sorted(
+                [
+                    {**i, "dialect_options": {k: str(v) for k, v in i.get("dialect_options", {}).items()}}
+                    for i in indexes
+                ],
+                key=str,
+            ),
         }
     triggers = {
         "sqlite": "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' ORDER BY name",

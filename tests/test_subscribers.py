@@ -16,7 +16,7 @@ from bulletin.config import AudienceSetting
 from bulletin.errors import BulletinError
 from bulletin.model import PERSONAL_FIELDS, SubscriberState
 from bulletin.subscribers.address import AddressRefused, normalise
-from bulletin.subscribers.audience import audience_of
+from bulletin.subscribers.belonging import audience_of_address as audience_of
 from bulletin.subscribers.tokens import (
     PREFERENCES,
     UNSUBSCRIBE,

@@ -6,6 +6,7 @@ import errno
 import json
 import sys
 from collections.abc import Callable, Iterable
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -29,6 +30,15 @@ def show(text: str = "") -> None:
 def show_json(value: Any) -> None:
     """A result for a machine."""
     click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def show_json_list(values: Iterable[Any]) -> None:
+    """A list for a machine, of any length: it is written as it comes."""
+    before = "[\n"
+    for value in values:
+        sys.stdout.write(f"{before}{json.dumps(value, ensure_ascii=False, default=str)}")
+        before = ",\n"
+    click.echo("[]" if before == "[\n" else "\n]")
 
 
 def done(text: str) -> None:
@@ -170,6 +180,33 @@ def table(rows: Iterable[tuple[str, ...]], header: tuple[str, ...]) -> None:
     for row in rows:
         drawn.add_row(*(_plain(cell) for cell in row))
     console.print(drawn)
+
+
+_FITTED_ROWS = 1000
+
+
+def long_table(rows: Iterable[tuple[str, ...]], header: tuple[str, ...]) -> int:
+    """Rows as a table on standard output, however many; how many they are.
+
+    A long one is written as it comes, in columns as wide as its first rows need, whatever the terminal has.
+    """
+    rest = iter(rows)
+    first = list(islice(rest, _FITTED_ROWS + 1))
+    if len(first) <= _FITTED_ROWS:
+        table(first, header)
+        return len(first)
+    widths = [max(map(len, column)) for column in zip(header, *first, strict=True)]
+    form = "  ".join(f"{{:<{width}}}" for width in widths[:-1]) + "  {}"
+    number = 0
+    for row in chain([header], first, rest):
+        line = form.format(*row).rstrip()
+        sys.stdout.write((line if line.isprintable() else _printable(line)) + "\n")
+        number += 1
+    return number - 1
+
+
+def _printable(line: str) -> str:
+    return "".join(sign if sign.isprintable() else " " for sign in line)
 
 
 def _plain(cell: str) -> str:

@@ -139,39 +139,52 @@ def export(on_list: str, audience: str, state: str, out: Path) -> None:
 
 @subscribers.command()
 @click.option("--audience", required=True, help="An audience of the settings, such as forces, or everyone.")
+@click.option("--list", "on_list", default="", help="Only readers on this list.")
 @click.option("--json", "as_json", is_flag=True, help="Print the list for a machine.")
-def who(audience: str, as_json: bool) -> None:
-    """List who reads the edition of an audience, and why each of them does."""
+def who(audience: str, on_list: str, as_json: bool) -> None:
+    """List who would get the edition of an audience now, and why each of them does."""
     from bulletin import flow
 
-    rows = sorted((person.email, person.name, why) for person, why in flow.members(output.publication(), audience))
+    home = output.publication()
+    found = flow.members(home, audience, on_list=on_list)
     if as_json:
-        output.show_json([{"email": email, "name": name, "why": why} for email, name, why in rows])
+        output.show_json_list({"email": email, "name": name, "why": why} for email, name, why in found)
         return
-    output.table(rows, ("Address", "Name", "Why"))
-    output.say(plural(len(rows), "reader", "readers"))
+    number = output.long_table(found, ("Address", "Name", "Why"))
+    output.say(plural(number, "reader", "readers"))
+    for reason, others in sorted(flow.withheld(home, audience, on_list=on_list).items()):
+        output.say(f"  {others:,} more would be among them, but get nothing: {reason}")
 
 
 @subscribers.command("list")
+@click.option("--list", "on_list", default="", help="Only readers on this list.")
+@click.option("--audience", default="", help="Only readers of this audience.")
+@click.option("--state", default="", help="Only readers in this state, such as subscribed.")
 @click.option("--json", "as_json", is_flag=True, help="Print the list for a machine.")
-def list_(as_json: bool) -> None:
-    """List all readers, with the edition each one gets."""
+def list_(on_list: str, audience: str, state: str, as_json: bool) -> None:
+    """List readers, with the edition each one gets."""
     from bulletin import flow
 
-    rows = sorted(flow.list_subscribers(output.publication()), key=lambda row: row[0].email)
+    found = flow.list_subscribers(output.publication(), audience=audience, on_list=on_list, state=state)
     if as_json:
-        output.show_json(
-            [
-                {"email": person.email, "name": person.name, "state": person.state.value, "audience": audience}
-                for person, audience in rows
-            ]
+        output.show_json_list(
+            {
+                "email": each.person.email,
+                "name": each.person.name,
+                "state": each.person.state.value,
+                "audience": each.audience,
+                "language": each.person.language,
+                "lists": each.lists,
+            }
+            for each in found
         )
         return
-    output.table(
-        ((person.email, person.name, person.state.value, audience) for person, audience in rows),
-        ("Address", "Name", "State", "Reads the edition for"),
+    rows = (
+        (each.person.email, each.person.name, each.person.state.value, each.audience, ", ".join(each.lists))
+        for each in found
     )
-    output.say(plural(len(rows), "reader", "readers"))
+    number = output.long_table(rows, ("Address", "Name", "State", "Reads the edition for", "Lists"))
+    output.say(plural(number, "reader", "readers"))
 
 
 @subscribers.command()

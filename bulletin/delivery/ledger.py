@@ -30,7 +30,7 @@ from bulletin.delivery.plan import Plan
 from bulletin.delivery.report import Refusals, Standing
 from bulletin.errors import BulletinError
 from bulletin.model import DeliveryState, Outcome, OutcomeKind, SubscriberState
-from bulletin.subscribers.audience import domain_of
+from bulletin.subscribers.belonging import domain_of
 from bulletin.subscribers.consent import why_no_mail
 from bulletin.tables import deliveries as _deliveries
 from bulletin.tables import editions as _editions

@@ -6,13 +6,14 @@ import datetime as dt
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from bulletin.config import Config
 from bulletin.errors import BulletinError
 from bulletin.model import EVERYONE, RenderedEdition, Subscriber
-from bulletin.subscribers.audience import audience_of
+from bulletin.subscribers.belonging import audience_of
 from bulletin.subscribers.consent import why_no_mail
 from bulletin.words import primary
 
@@ -63,13 +64,14 @@ def make_plan(
     *,
     now: dt.datetime | None = None,
     translated: Iterable[RenderedEdition] = (),
+    lists: Mapping[str, Collection[str]] = MappingProxyType({}),
 ) -> Plan:
     """Each subscriber with the edition of their audience, or everyone's where the issue has none of its own.
 
     `rendered` holds the editions in the publication's language by audience, `translated` those in others: a reader
-    gets the one in the language they asked for, if there is one (W-03). A restricted edition goes to exact members
-    only (S-26). Who paused gets nothing until `now` is past their pause; without `now` a pause holds. Raises
-    `BulletinError` if the edition for everyone is missing.
+    gets the one in the language they asked for, if there is one (W-03). `lists` holds those that readers are on. A
+    restricted edition goes to exact members only (S-26). Who paused gets nothing until `now` is past their pause;
+    without `now` a pause holds. Raises `BulletinError` if the edition for everyone is missing.
     """
     if EVERYONE not in rendered:
         raise BulletinError("there is no edition for everyone, so nothing can be planned.")
@@ -79,7 +81,7 @@ def make_plan(
         if reason := why_no_mail(subscriber.state, subscriber.paused_until, now):
             withheld.append(Withheld(subscriber.id, reason))
             continue
-        own = rendered.get(audience_of(subscriber.email, config), rendered[EVERYONE])
+        own = rendered.get(audience_of(subscriber, lists.get(subscriber.id, ()), config), rendered[EVERYONE])
         edition = spoken.get((own.audience, primary(subscriber.language)), own)
         recipients.append(Recipient(subscriber.id, edition.name))
     recipients.sort(key=lambda recipient: (recipient.edition, recipient.subscriber))

@@ -23,7 +23,7 @@ from bulletin.model import EVERYONE, Letter, Outcome, OutcomeKind
 from bulletin.providers._provider import Capabilities, ProviderError, Session
 from bulletin.render.message import MessageTemplate, make_message_id
 from bulletin.subscribers.address import AddressRefused, normalise
-from bulletin.subscribers.audience import audience_of, domain_of
+from bulletin.subscribers.belonging import audience_of_address, domain_of
 from bulletin.subscribers.tokens import Links
 
 ENOUGH_ANSWERS = 20
@@ -117,7 +117,7 @@ def send_test(sender: Sender, issue: str, provider: str, template: MessageTempla
 
 def _may_try(config: Config, audience: str, address: str) -> bool:
     own = {domain_of(known) for known in (config.sender.address, config.sender.reply_to) if known}
-    return audience == EVERYONE or audience_of(address, config) == audience or domain_of(address) in own
+    return audience == EVERYONE or audience_of_address(address, config) == audience or domain_of(address) in own
 
 
 class _Run:
@@ -168,7 +168,7 @@ class _Run:
 
     def _admits(self, edition: str, address: str) -> bool:
         audience = self._editions[edition]
-        return audience == EVERYONE or audience_of(address, self._sender.config) == audience
+        return audience == EVERYONE or audience_of_address(address, self._sender.config) == audience
 
     def _offer(self, claim: Claim) -> None:
         """One call to the provider. Whatever happens, what is known of its letters is written down before going on."""

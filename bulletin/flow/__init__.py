@@ -48,6 +48,7 @@ from bulletin.flow.readers import (
     subscribers_of,
     undo_import,
     unsubscribe,
+    withheld,
 )
 from bulletin.flow.receiving import (
     Overview,
@@ -97,6 +98,7 @@ __all__ = [  # noqa: RUF022 - in the order of the story
     "subscribers_of",
     "undo_import",
     "unsubscribe",
+    "withheld",
     # sending
     "Prepared",
     "prepare_sending",

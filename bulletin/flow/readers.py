@@ -13,7 +13,9 @@ from bulletin.flow._common import now
 from bulletin.publication import Publication, write_atomically
 
 if TYPE_CHECKING:
-    from bulletin.model import Subscriber
+    from sqlalchemy import Engine
+
+    from bulletin.subscribers.exporting import Listed
     from bulletin.subscribers.importing import Batch, Difference
     from bulletin.subscribers.store import Subscribers
 
@@ -27,7 +29,7 @@ def import_subscribers(
     """
     from bulletin.stores import database, put_copy_aside
     from bulletin.subscribers import importing
-    from bulletin.subscribers.audience import domains_of
+    from bulletin.subscribers.belonging import domains_of
     from bulletin.subscribers.store import Subscribers
     from bulletin.subscribers.tokens import AddressHashes
 
@@ -68,29 +70,34 @@ def undo_import(home: Publication) -> Batch:
 
 def export_subscribers(home: Publication, out: Path, *, audience: str = "", on_list: str = "", state: str = "") -> int:
     """Write readers to a CSV file that only its owner can read, safe in a spreadsheet (Z-22); how many."""
-    from bulletin.stores import database
     from bulletin.subscribers import exporting
 
-    with database(home.database_url) as engine:
-        found = exporting.chosen(engine, home.config, audience=audience, on_list=on_list, state=state)
-        return exporting.write(out, found)
+    return exporting.write(out, list_subscribers(home, audience=audience, on_list=on_list, state=state))
 
 
-def members(home: Publication, audience: str) -> Iterator[tuple[Subscriber, str]]:
-    """Who reads the edition of an audience, each with the reason."""
-    from bulletin.stores import database
+def list_subscribers(home: Publication, *, audience: str = "", on_list: str = "", state: str = "") -> Iterator[Listed]:
+    """The readers chosen, or all, each with their lists and the audience whose edition they read."""
     from bulletin.subscribers import exporting
 
-    with database(home.database_url) as engine:
-        yield from exporting.members(engine, home.config, audience)
+    choice = exporting.Choice(audience=audience, on_list=on_list, state=state)
+    with _readers(home) as engine:
+        yield from exporting.listed(engine, home.config, choice)
 
 
-def list_subscribers(home: Publication) -> list[tuple[Subscriber, str]]:
-    """All subscribers, each with the audience whose edition they read."""
-    from bulletin.subscribers.audience import audience_of
+def members(home: Publication, audience: str, *, on_list: str = "") -> Iterator[tuple[str, str, str]]:
+    """Who would get the edition of an audience now: address, name and why they belong to it."""
+    from bulletin.subscribers import exporting
 
-    with subscribers_of(home) as store:
-        return [(person, audience_of(person.email, home.config)) for person in store.all()]
+    with _readers(home) as engine:
+        yield from exporting.members(engine, home.config, exporting.Choice(audience=audience, on_list=on_list), now())
+
+
+def withheld(home: Publication, audience: str, *, on_list: str = "") -> dict[str, int]:
+    """How many of an audience would get nothing now, by the reason in one word."""
+    from bulletin.subscribers import exporting
+
+    with _readers(home) as engine:
+        return exporting.withheld(engine, home.config, exporting.Choice(audience=audience, on_list=on_list), now())
 
 
 def unsubscribe(home: Publication, address: str) -> bool:
@@ -207,3 +214,14 @@ def subscribers_of(home: Publication) -> Iterator[Subscribers]:
 
     with database(home.database_url) as engine:
         yield Subscribers(engine, home.secret())
+
+
+@contextmanager
+def _readers(home: Publication) -> Iterator[Engine]:
+    """The database of the publication's subscribers, for questions about all of them."""
+    from bulletin.stores import database
+    from bulletin.subscribers.store import Subscribers
+
+    with database(home.database_url) as engine:
+        Subscribers(engine, home.secret())  # a database of an older version gets its hashes
+        yield engine

@@ -55,8 +55,9 @@ def prepare_sending(home: Publication, issue: str) -> Prepared:
     translated = tuple(edition for edition in checked.rendered if edition.language != own)
     name = home.config.sending.provider
     with database(home.database_url) as engine:
-        readers = Subscribers(engine, home.secret()).all()
-        plan = make_plan(issue, rendered, readers, home.config, name, now=now(), translated=translated)
+        readers = Subscribers(engine, home.secret())
+        found, lists = readers.all(), readers.lists()
+        plan = make_plan(issue, rendered, found, home.config, name, now=now(), translated=translated, lists=lists)
         really_sends = providers.load(name).CAPABILITIES.really_sends
         ledger = Ledger(engine)
         rehearsed_by = frozenset(filter(_keeps_mail_here, ledger.providers(issue))) if really_sends else frozenset()

@@ -1,22 +1,27 @@
-"""Readers out of the database again: as a file for a spreadsheet, or those of one audience with the reason.
+"""Readers out of the database again: to be looked at, as a file for a spreadsheet, or with the reason why they belong.
 
-Questions are about whole tables and answered in pages, so that a long list needs no more memory than a short one.
+Each question is one to the database, answered row by row, so that a long list needs no more memory than a short one.
 """
 
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import os
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, func, select
+from sqlalchemy import ColumnElement, Engine, func, select
 
 from bulletin.config import Config
 from bulletin.errors import BulletinError
 from bulletin.model import EVERYONE, Subscriber, SubscriberState
-from bulletin.subscribers.audience import domains_of, why_member
+from bulletin.stores import reading
+from bulletin.subscribers import audience as audiences
+from bulletin.subscribers.belonging import why_member
 from bulletin.subscribers.spreadsheet import guarded
 from bulletin.subscribers.store import _subscriber
 from bulletin.tables import memberships, people
@@ -24,39 +29,66 @@ from bulletin.tables import memberships, people
 COLUMNS = ("email", "name", "organisation", "role", "language", "topics", "lists", "state")
 """What is written of each reader, by names that an import knows."""
 
-_PAGE = 5000
+_PAGE = 2000
 
 
-def chosen(
-    engine: Engine, config: Config, *, audience: str = "", on_list: str = "", state: str = ""
-) -> Iterator[tuple[Subscriber, tuple[str, ...]]]:
-    """Readers with their lists, in the order of their ids; all of them if nothing is asked for.
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A reader with their lists, and the audience whose edition they read."""
 
-    Raises `BulletinError` for an audience or a state that does not exist.
+    person: Subscriber
+    lists: tuple[str, ...]
+    audience: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """Which readers are asked for; all of them if nothing is."""
+
+    audience: str = ""
+    on_list: str = ""
+    state: str = ""
+
+
+def listed(engine: Engine, config: Config, choice: Choice) -> Iterator[Listed]:
+    """The readers chosen, in the order of their addresses.
+
+    Raises `BulletinError` for an audience, a list or a state that does not exist.
     """
-    where: list[ColumnElement[bool]] = []
-    if audience:
-        where.append(_in_audience(config, audience))
-    if on_list:
-        where.append(people.c.id.in_(select(memberships.c.subscriber).where(memberships.c.list == on_list)))
-    if state:
-        known = [kind.value for kind in SubscriberState if kind is not SubscriberState.ERASED]
-        if state not in known:
-            raise BulletinError(f'there is no state "{state}".', hint=f"Choose one of: {', '.join(known)}")
-        where.append(people.c.state == state)
-    return _pages(engine, where)
+    columns = (people, _lists_of().label("lists"), audiences.audience(config).label("audience"))
+    for row in _rows(engine, select(*columns).where(*_where(engine, config, choice)).order_by(people.c.email)):
+        yield Listed(_subscriber(row), _names(row.lists), row.audience)
 
 
-def members(engine: Engine, config: Config, audience: str) -> Iterator[tuple[Subscriber, str]]:
-    """Who is subscribed and reads the edition of an audience, each with the reason why they belong to it."""
-    setting = next((known for known in config.audiences if known.id == audience), None)
-    where = [_in_audience(config, audience), people.c.state == SubscriberState.SUBSCRIBED.value]
-    for person, _ in _pages(engine, where):
-        domain = person.email.rpartition("@")[2]
-        yield person, why_member(domain, setting) if setting else f"{domain} is a domain of no other audience"
+def members(engine: Engine, config: Config, choice: Choice, now: dt.datetime) -> Iterator[tuple[str, str, str]]:
+    """Who would get a copy now of those chosen: address, name and why they belong to the audience."""
+    setting = next((known for known in config.audiences if known.id == choice.audience), None)
+    p = people.c
+    told = (p.domain, p.organisation, p.role, p.topics, p.language) if setting else (p.domain,)
+    lists = (_lists_of(),) if setting and setting.lists else ()
+
+    @lru_cache(maxsize=10_000)
+    def why(domain: str, *rest: Any) -> str:
+        if setting is None:
+            return "belongs to no other audience" if config.audiences else "everyone reads it"
+        organisation, role, topics, language, *on = rest
+        reader = Subscriber(
+            id="", email=f"@{domain}", organisation=organisation, role=role, topics=topics, language=language
+        )
+        return why_member(reader, _names(*on), setting, config)
+
+    question = select(p.email, p.name, *told, *lists).where(*_where(engine, config, choice), audiences.gets_mail(now))
+    for email, name, *facts in _rows(engine, question.order_by(p.email)):
+        yield email, name, why(*facts)
 
 
-def write(path: Path, readers: Iterable[tuple[Subscriber, tuple[str, ...]]]) -> int:
+def withheld(engine: Engine, config: Config, choice: Choice, now: dt.datetime) -> dict[str, int]:
+    """How many of those chosen would get nothing now, by the reason in one word."""
+    question = audiences.withheld(now).where(*_where(engine, config, choice))
+    return dict(_rows(engine, question))
+
+
+def write(path: Path, readers: Iterable[Listed]) -> int:
     """Write a CSV file as RFC 4180 says, mode 0600, each cell safe in a spreadsheet (Z-22); how many readers.
 
     The file appears whole or not at all, in place of one of the same name. Importing it gives back what was exported.
@@ -69,8 +101,8 @@ def write(path: Path, readers: Iterable[tuple[Subscriber, tuple[str, ...]]]) -> 
         with os.fdopen(handle, "w", encoding="utf-8-sig", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(COLUMNS)
-            for person, lists in readers:
-                writer.writerow(map(guarded, _cells(person, lists)))
+            for each in readers:
+                writer.writerow(map(guarded, _cells(each.person, each.lists)))
                 number += 1
             file.flush()
             os.fsync(file.fileno())
@@ -87,42 +119,37 @@ def _cells(person: Subscriber, lists: tuple[str, ...]) -> tuple[str, ...]:
     )
 
 
-def _in_audience(config: Config, audience: str) -> ColumnElement[bool]:
-    """By the column of domains. The first audience of the settings that fits counts."""
-    # Pages go by id: the index of domains would have every page sort the whole audience, so it is kept out of the way.
-    domain = func.lower(people.c.domain)
-    names = [known.id for known in config.audiences]
-    if audience not in {*names, EVERYONE}:
-        raise BulletinError(
-            f'there is no audience "{audience}".', hint=f"Choose one of: {', '.join([*names, EVERYONE])}"
-        )
-    taken: set[str] = set()
-    for setting in config.audiences:
-        if setting.id == audience:
-            return domain.in_(sorted(domains_of(setting) - taken))
-        taken |= domains_of(setting)
-    return domain.not_in(sorted(taken))
+def _where(engine: Engine, config: Config, choice: Choice) -> list[ColumnElement[bool]]:
+    where: list[ColumnElement[bool]] = []
+    if choice.audience:
+        _known("audience", choice.audience, [*(known.id for known in config.audiences), EVERYONE])
+        where.append(audiences.in_audience(config, choice.audience))
+    if choice.on_list:
+        there = {name for (name,) in _rows(engine, select(memberships.c.list).distinct())}
+        _known("list", choice.on_list, [*(known.id for known in config.lists), *sorted(there)])
+        where.append(people.c.id.in_(select(memberships.c.subscriber).where(memberships.c.list == choice.on_list)))
+    if choice.state:
+        _known("state", choice.state, [kind.value for kind in SubscriberState if kind is not SubscriberState.ERASED])
+        where.append(people.c.state == choice.state)
+    return where
 
 
-def _pages(engine: Engine, where: Iterable[ColumnElement[bool]]) -> Iterator[tuple[Subscriber, tuple[str, ...]]]:
-    last = ""
-    question = select(people).where(*where).order_by(people.c.id).limit(_PAGE)
-    while True:
-        with engine.connect() as connection:  # pages, so that nobody is kept from writing meanwhile
-            rows = connection.execute(question.where(people.c.id > last)).all()
-            lists = _lists(connection, [row.id for row in rows])
-        if not rows:
-            return
-        yield from ((_subscriber(row), lists.get(row.id, ())) for row in rows)
-        last = rows[-1].id
+def _known(kind: str, name: str, names: list[str]) -> None:
+    if name not in names:
+        hint = f"Choose one of: {', '.join(dict.fromkeys(names))}" if names else f"Describe it under [[{kind}s]] first."
+        raise BulletinError(f'there is no {kind} "{name}".', hint=hint)
 
 
-def _lists(connection: Connection, ids: list[Any]) -> dict[str, tuple[str, ...]]:
-    if not ids:
-        return {}
-    found: dict[str, tuple[str, ...]] = {}
+def _lists_of() -> ColumnElement[str]:
+    """The names of a reader's lists in one text, none as nothing."""
     m = memberships.c
-    between = select(m.subscriber, m.list).where(m.subscriber >= ids[0], m.subscriber <= ids[-1])
-    for subscriber, name in connection.execute(between.order_by(m.subscriber, m.list)):
-        found[subscriber] = (*found.get(subscriber, ()), name)
-    return found
+    return select(func.aggregate_strings(m.list, " ")).where(m.subscriber == people.c.id).scalar_subquery()
+
+
+def _names(joined: str | None = None) -> tuple[str, ...]:
+    return tuple(sorted((joined or "").split()))
+
+
+def _rows(engine: Engine, question: Any) -> Iterator[Any]:
+    with reading(engine).connect() as connection:
+        yield from connection.execution_options(yield_per=_PAGE).execute(question)

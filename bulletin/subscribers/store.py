@@ -14,13 +14,25 @@ from enum import Enum
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, delete, func, insert, or_, select, update
+from sqlalchemy import (
+    Connection,
+    Engine,
+    Row,
+    bindparam,
+    delete,
+    func,
+    insert,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from bulletin.errors import BulletinError
 from bulletin.model import Subscriber, SubscriberState
 from bulletin.stores import reading
-from bulletin.subscribers.audience import domain_of
+from bulletin.subscribers.belonging import domain_of
 from bulletin.subscribers.consent import AGREES, TAKES_BACK, Cause, Move, Suppression, move
 from bulletin.subscribers.tokens import AddressHashes, hash_of_token, new_token
 from bulletin.tables import confirmations, consents, deliveries, events, memberships, people, suppressions
@@ -65,6 +77,7 @@ class Subscribers:
     def __init__(self, engine: Engine, secret: bytes) -> None:
         self._engine, self._reading = engine, reading(engine)
         self._hashes = AddressHashes(secret)
+        self._fill_in_hashes()
 
     # ---- coming and going
 
@@ -91,7 +104,7 @@ class Subscribers:
                 for email, (name, language) in chunk.items():
                     change = move(Cause.IMPORT, states.get(email))
                     if change and change.after:
-                        rows.append(_new_person(email, change.after, now, name=name, language=language))
+                        rows.append(self._new_person(email, change.after, now, name=name, language=language))
                 if rows:
                     connection.execute(insert(people), rows)
                     record = move(Cause.IMPORT, None)
@@ -132,7 +145,7 @@ class Subscribers:
             if change is None or change.after is None:
                 return ""
             if row is None:
-                values = _new_person(email, change.after, now, **person)
+                values = self._new_person(email, change.after, now, **person)
                 connection.execute(insert(people).values(**values))
             subscriber = row.id if row else values["id"]
             connection.execute(insert(consents), [_consent(subscriber, change.record, now, evidence)])
@@ -265,6 +278,14 @@ class Subscribers:
                 yield from map(_subscriber, rows)
                 last = rows[-1].id
 
+    def lists(self) -> dict[str, tuple[str, ...]]:
+        """The lists that readers are on, by their ids; only of who is on one."""
+        m, found = memberships.c, dict[str, tuple[str, ...]]()
+        with self._reading.connect() as connection:
+            for subscriber, name in connection.execute(select(m.subscriber, m.list).order_by(m.subscriber, m.list)):
+                found[subscriber] = (*found.get(subscriber, ()), name)
+        return found
+
     def find(self, email: str) -> Subscriber | None:
         """The subscriber with this normalised address."""
         with self._reading.connect() as connection:
@@ -360,6 +381,27 @@ class Subscribers:
         return held
 
     # ---- steps of a transaction
+
+    def _of_address(self, email: str) -> dict[str, str]:
+        """The columns of a reader that follow from a normalised address."""
+        return {"email": email, "domain": domain_of(email), "address_hash": self._hashes.of(email)}
+
+    def _new_person(
+        self, email: str, state: SubscriberState, now: dt.datetime, *, name: str, language: str
+    ) -> dict[str, Any]:
+        values = {"id": secrets.token_hex(10), "name": name, "language": language, "state": state.value}
+        return self._of_address(email) | values | {"created_at": now, "changed_at": now}
+
+    def _fill_in_hashes(self) -> None:
+        """Those that a database of an older version lacks; only here the secret is known that they are made with."""
+        lacking = select(people.c.id, people.c.email).where(people.c.address_hash == literal_column("''")).limit(_CHUNK)
+        with self._reading.connect() as connection:
+            if connection.execute(lacking.limit(1)).first() is None:
+                return
+        change = update(people).where(people.c.id == bindparam("reader")).values(address_hash=bindparam("hash"))
+        with self._engine.begin() as connection:
+            while found := connection.execute(lacking).all():
+                connection.execute(change, [{"reader": row.id, "hash": self._hashes.of(row.email)} for row in found])
 
     def _change_of(self, subscriber: str, cause: Cause, now: dt.datetime, evidence: Evidence) -> bool:
         with self._engine.begin() as connection:
@@ -459,19 +501,6 @@ def _end_links(connection: Connection, subscriber: str, now: dt.datetime) -> Non
     c = confirmations.c
     links = update(confirmations).where(c.subscriber == subscriber, c.used_at.is_(None), c.purpose == CONFIRM)
     connection.execute(links.values(used_at=now))
-
-
-def _new_person(email: str, state: SubscriberState, now: dt.datetime, *, name: str, language: str) -> dict[str, Any]:
-    return {
-        "id": secrets.token_hex(10),
-        "email": email,
-        "name": name,
-        "language": language,
-        "state": state.value,
-        "created_at": now,
-        "changed_at": now,
-        "domain": domain_of(email),
-    }
 
 
 def _consent(subscriber: str, what: str, now: dt.datetime, evidence: Evidence) -> dict[str, Any]:

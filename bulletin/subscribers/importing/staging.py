@@ -196,8 +196,8 @@ class Staging:
         known = {"at": at, "batch": number, "how": how, "basis": basis, "source": source}
         self._run(
             "INSERT INTO subscriber"
-            " (id, email, name, language, state, created_at, changed_at, organisation, role, topics, domain)"
-            " SELECT id, email, name, language, after, :at, :at, organisation, role, topics, domain"
+            " (id, email, name, language, state, created_at, changed_at, organisation, role, topics, domain,"
+            " address_hash) SELECT id, email, name, language, after, :at, :at, organisation, role, topics, domain, hash"
             " FROM judged WHERE kind = 'new' ORDER BY email",
             at=at,
         )
