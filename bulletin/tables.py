@@ -91,8 +91,8 @@ people = Table(
         postgresql_where=text("address_hash = ''"),
     ),
 )
-"""Also read by the ledger, which asks again at the last moment who still wants mail (L-11). `domain` and `address_hash`,
-its hash in the list of suppressions, follow from `email`: who changes one changes all three."""
+"""Also read by the ledger, which asks again at the last moment who still wants mail (L-11). `domain` and
+`address_hash`, its name in the list of suppressions, follow from `email`: who changes one changes all three."""
 
 consents = Table(
     "consent",
