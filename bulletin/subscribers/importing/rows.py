@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from email.errors import HeaderParseError
 from email.header import decode_header, make_header
+from typing import NamedTuple
 
 from bulletin.subscribers.address import AddressRefused, normalise
 from bulletin.subscribers.consent import Cause
@@ -33,8 +34,7 @@ _SHARED = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """A line that can be used. The address is normalised; texts are empty where the file says nothing."""
 
     line: int
@@ -113,7 +113,9 @@ def _cause(values: dict[str, str]) -> Cause:
         return Cause.BOUNCE
     if values.get("unsubscribed", "").strip():
         return Cause.UNSUBSCRIBE
-    cause = STATUS.get(bare_word(values.get("status", "")), Cause.ERASE)
+    if "status" not in values:
+        return Cause.IMPORT
+    cause = STATUS.get(bare_word(values["status"]), Cause.ERASE)
     if cause is None:
         raise AddressRefused("the status says that this person has not agreed: ask them to sign up")
     if cause is Cause.ERASE:
@@ -147,16 +149,21 @@ def _decoded(name: str) -> str:
 
 
 def _text(value: str) -> str:
-    return _INVISIBLE.sub("", unguarded(value)).strip()
+    bare = unguarded(value)
+    return (bare if bare.isascii() else _INVISIBLE.sub("", bare)).strip()
 
 
 def _ids(value: str) -> tuple[str, ...]:
     """`Domestic abuse; Stalking` as the ids domestic-abuse and stalking."""
+    if not value:
+        return ()
     parts = (re.sub(r"[^a-z0-9]+", "-", part.lower())[:60].strip("-") for part in re.split(r"[,;|]", value))
     return tuple(dict.fromkeys(filter(None, parts)))
 
 
 def _language(value: str) -> str:
     """A code such as cy; nothing where the file says what nobody can tell."""
+    if not value:
+        return ""
     value = _LANGUAGES.get(value.lower(), value)
     return value if _LANGUAGE.match(value) and len(value) <= 20 else ""

@@ -112,6 +112,8 @@ class Staging:
         """Say of each address what importing it would do. In the transaction that does it, or in one of its own."""
         if not self._sqlite:  # as SQLite's write lock: what is judged here stays true until the end
             self._connection.exec_driver_sql("LOCK TABLE subscriber, suppression IN SHARE ROW EXCLUSIVE MODE")
+            self._connection.exec_driver_sql("SET LOCAL work_mem = '64MB'")  # lists are sorted and joined as a whole
+            self._connection.exec_driver_sql("ANALYZE staged")
         self._store._states(self._connection, [])  # refuses a suppression list made with another secret
         self._moves()
         gone = ", ".join(f"'{state.value}'" for state in sorted(COMES_BACK_BY_OWN_CONSENT, key=str))
