@@ -189,17 +189,19 @@ class SourceSetting:
     title: str
     """Name shown as the source of its stories."""
     url: str
-    """Web address of the feed or page."""
+    """Web address of the feed or page; of a folder, its name in the publication's folder."""
     kind: str = "feed"
-    """feed, or listing for a page that lists news without a feed."""
+    """feed, govuk, listing (a page that lists news), calendar (an .ics file), folder (saved pages and mails)."""
     section: str | None = None
     """Section its stories usually fit."""
     topics: tuple[str, ...] = ()
     """Topics all its stories have."""
     limit: int = 30
     """Newest stories looked at."""
+    pages: int = 1
+    """Pages looked at, where a listing or feed goes on to another page."""
     selectors: dict[str, str] = field(default_factory=dict)
-    """For a listing: CSS selectors of entry, link, title, date, summary and, for events, starts, ends and place."""
+    """For a listing: CSS selectors of entry, link, title, date, summary, next and, for events, starts, ends, place."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -652,8 +654,15 @@ def _language_tags(at: Loc, languages: tuple[str, ...]) -> Iterator[Complaint]:
 
 def _sources(config: Config) -> Iterator[Complaint]:
     for number, source in enumerate(config.sources):
-        if not re.match(r"https?://[^\s/]+", source.url):
+        if source.kind == "folder":
+            if source.url.startswith(("/", "\\")) or ":" in source.url or ".." in source.url.split("/"):
+                hint = 'Make one beside bulletin.toml, and write its name: url = "saved"'
+                yield ("sources", number, "url"), f'"{source.url}" is not a folder of the publication.', hint
+        elif not re.match(r"https?://[^\s/]+", source.url):
             yield ("sources", number, "url"), f'"{source.url}" is not a web address.', "It should start with https://."
+        for name, most in (("limit", 1000), ("pages", 20)):
+            if not 1 <= getattr(source, name) <= most:
+                yield ("sources", number, name), f'"{name}" is too small or too large.', f"Write 1 to {most}."
         if source.section and source.section not in config.vocabulary.sections:
             hint = door.closest(source.section, config.vocabulary.sections)
             yield ("sources", number, "section"), f'there is no section "{source.section}".', hint

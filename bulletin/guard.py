@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from requests import Response
     from requests.adapters import HTTPAdapter
 
+_SURELY_SMALL: Final = 1_000_000
+_RATIO: Final = 200
+"""Pages unpack to ten or twenty times their size; bombs to a thousand times."""
 _METADATA_HOSTS: Final = ("metadata.google.internal", "metadata")
 _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
 _PROTOCOLS: Final = ipaddress.ip_network("192.0.0.0/24")
@@ -173,6 +176,8 @@ class Watch:
         while True:
             chunk = response.raw.read1(65_536, decode_content=True)
             size += len(chunk)
+            if size > _SURELY_SMALL and size > _RATIO * response.raw.tell():
+                raise FetchError(url, f"unpacks to more than {_RATIO} times its size, as no honest page does")
             if size > limit:
                 raise FetchError(url, f"is larger than {limit / 1_000_000:g} MB")
             if chunk:

@@ -53,6 +53,8 @@ class Fetched:
     body: bytes = field(repr=False)
     not_modified: bool = False
     """The server says that nothing changed since the validators; `body` is empty (F-03)."""
+    permanent: bool = False
+    """Whether it was reached by redirects, and all of them are for good (301, 308; F-05)."""
 
     @property
     def content_type(self) -> str:
@@ -129,10 +131,11 @@ class Client:
             finally:
                 adapter.close()
 
-    def check_robots(self, url: str) -> None:
+    def check_robots(self, url: str) -> float:
         """Raises `FetchError` unless the site's `robots.txt` lets programs open the page (F-09).
 
-        A client asks each site once. A site that has no `robots.txt` allows everything; one that cannot say, nothing.
+        Gives the seconds it asks for between two pages. A client asks each site once. A site that has no `robots.txt`
+        allows everything; one that cannot say, nothing.
         """
         check_address(url, self.local_hosts)
         parts = urlsplit(url)
@@ -145,6 +148,7 @@ class Client:
             raise FetchError(url, about + rules.reason, status=rules.status, retry_after=rules.retry_after)
         if not rules.can_fetch(url, self.user_agent):
             raise FetchError(url, "does not let programs open this page (robots.txt)")
+        return float(rules.crawl_delay(self.user_agent) or 0.0)
 
     def _robots_of(self, site: str) -> Protego | FetchError:
         from protego import Protego
@@ -174,17 +178,23 @@ class Client:
     def _follow(
         self, url: str, adapter: HTTPAdapter, watch: Watch, validators: Validators | None, accept: str
     ) -> Fetched:
+        hops: list[int] = []
         for _ in range(self.limits.redirects + 1):
             check_address(url, self.local_hosts)
             with watch.explaining(url), self._send(url, adapter, watch, validators, accept) as response:
                 status = response.status_code
                 headers = MappingProxyType({name.lower(): value for name, value in response.headers.items()})
+                permanent = bool(hops) and all(hop in _PERMANENT for hop in hops)
                 if status == 304 and validators and validators.url == url:
-                    return Fetched(url=url, status=status, headers=headers, body=b"", not_modified=True)
+                    return Fetched(
+                        url=url, status=status, headers=headers, body=b"", not_modified=True, permanent=permanent
+                    )
                 if status == 200:
-                    return Fetched(url=url, status=status, headers=headers, body=watch.read(response, url))
+                    body = watch.read(response, url)
+                    return Fetched(url=url, status=status, headers=headers, body=body, permanent=permanent)
                 if status not in _REDIRECTS:
                     raise refusal(url, status, headers)
+                hops.append(status)
             url = _next_address(url, headers.get("location", ""))
         raise FetchError(url, f"sends us on more than {self.limits.redirects} times")
 

@@ -146,8 +146,18 @@ class Candidate:
     """The topics it would fit."""
     event: Event | None = None
     """Date, time and place, if the source gives them."""
+    dated: str = ""
+    """How its day was found, if the source does not say it plainly: guessed, or why there is none."""
+    seen: dt.date | None = None
+    """Day it was first seen, if the source gives no date."""
+    updated: dt.date | None = None
+    """Day its source last changed it, if that is later."""
+    also: tuple[str, ...] = ()
+    """Web addresses where other sources tell the same story."""
+    source_id: str = ""
+    """The source's own name for it. Used while collecting; not written to the file."""
     why: str = ""
-    """Why it is offered."""
+    """Why it is offered, and how it was judged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -64,8 +64,13 @@ class Publication:
 
     @property
     def cache_dir(self) -> Path:
-        """Answers of sources, to ask them only for what is new."""
+        """Answers that can be had again at any time."""
         return self.state_dir / "cache"
+
+    @property
+    def memory_path(self) -> Path:
+        """What sources answered and offered so far."""
+        return self.state_dir / "sources.db"
 
     @property
     def template_dirs(self) -> tuple[Path, ...]:

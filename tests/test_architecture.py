@@ -65,6 +65,7 @@ HEAVY = {
     *("pydantic", "ruamel", "mjml", "premailer", "feedparser", "requests", "sqlalchemy", "PIL", "starlette", "uvicorn"),
     *("rich", "jinja2", "lxml", "icalendar", "selectolax", "nh3", "markdown_it", "dateutil", "feedgenerator"),
     *("email_validator", "charset_normalizer"),
+    *("rapidfuzz", "htmldate", "recurring_ical_events", "textual"),
     *("tinycss2", "hunspell", "readability", "dns", "dkim", "alembic", "openpyxl"),
 }
 

@@ -94,7 +94,7 @@ def test_an_issue_that_cannot_be_read_is_named_because_its_stories_may_come_back
 
 
 def test_a_state_folder_without_room_for_the_answers_loses_no_news(home: Publication) -> None:
-    home.cache_dir.write_text("in the way")
+    home.memory_path.mkdir()
     result = flow.collect(home, "2024-05")
     assert [report.failure for report in result.reports] == [None]
     assert len(inbox(home)) == 2

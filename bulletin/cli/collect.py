@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import TYPE_CHECKING
 
 import click
 
 from bulletin.cli import output
+
+if TYPE_CHECKING:
+    from bulletin.sources import SourceReport
 
 
 def day(text: str) -> dt.date:
@@ -19,9 +23,10 @@ def day(text: str) -> dt.date:
 
 @click.command()
 @click.argument("issue", required=False)
+@click.option("--fresh", is_flag=True, help="Ask also the sources that were asked within the last hour.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result for a machine.")
 @click.pass_context
-def collect(ctx: click.Context, issue: str | None, as_json: bool) -> None:
+def collect(ctx: click.Context, issue: str | None, fresh: bool, as_json: bool) -> None:
     """Ask all sources for news and put what is new into the inbox of ISSUE.
 
     What an earlier issue used, what this one holds already and what you skipped does not come back.
@@ -31,13 +36,19 @@ def collect(ctx: click.Context, issue: str | None, as_json: bool) -> None:
     home = output.publication()
     name = output.chosen_issue(home, issue)
     with output.progress("Asking the sources", len(home.config.sources)) as step:
-        result = flow.collect(home, name, on_done=lambda report: step(1))
+        result = flow.collect(home, name, fresh=fresh, on_done=lambda report: step(1))
     if as_json:
         output.show_json(
             {
                 "issue": name,
                 "sources": [
-                    {"id": report.source.id, "found": len(report.candidates), "failure": report.failure or None}
+                    {
+                        "id": report.source.id,
+                        "found": len(report.candidates),
+                        "failure": report.failure or None,
+                        "rested": report.rested or None,
+                        "notes": report.notes,
+                    }
                     for report in result.reports
                 ],
                 "new": [{"title": entry.title, "url": entry.url, "why": entry.why} for entry in result.new],
@@ -47,14 +58,11 @@ def collect(ctx: click.Context, issue: str | None, as_json: bool) -> None:
         )
         return
     for report in result.reports:
-        if report.failure:
-            output.warn(f"{report.source.title}: {report.failure}")
-        else:
-            output.done(f"{report.source.title}: {plural(len(report.candidates), 'story', 'stories')}")
+        _tell(report)
     for unread in result.unread:
         output.warn(f"Issue {unread} cannot be read, so its stories may come back. See: bulletin check {unread}")
     output.say()
-    if all(report.failure for report in result.reports):
+    if all(report.failure and not report.candidates for report in result.reports):
         output.warn("No source could be asked. Nothing was changed.")
         ctx.exit(1)
     output.done(
@@ -63,6 +71,23 @@ def collect(ctx: click.Context, issue: str | None, as_json: bool) -> None:
     )
     if result.new:
         output.say(f"Go on: bulletin pick --issue {name}")
+
+
+def _tell(report: SourceReport) -> None:
+    """One line of what a source answered, and one for each thing to know about it."""
+    stories = plural(len(report.candidates), "story", "stories")
+    if report.failure:
+        still = f" ({stories} from before)" if report.candidates else ""
+        output.warn(f"{report.source.title}: {report.failure}{still}")
+    elif report.rested:
+        output.done(f"{report.source.title}: {stories} from before; {report.rested}")
+    else:
+        output.done(f"{report.source.title}: {stories}")
+    if report.held_back:
+        held = plural(len(report.held_back), "undated story that stands", "undated stories that stand")
+        output.say(f"    first reading: {held} there already counts as old news")
+    for note in report.notes:
+        output.warn(f"  {report.source.title} {note}" if note.startswith(("has ", "is ")) else f"  {note}")
 
 
 def plural(count: int, one: str, many: str) -> str:

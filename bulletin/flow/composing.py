@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bulletin.errors import BulletinError
-from bulletin.flow._common import client_for, edit_issue, today
+from bulletin.flow._common import client_for, edit_issue, now, today
 from bulletin.model import Candidate, Image, Item
 from bulletin.publication import Publication, open_publication, write_atomically
 
@@ -78,23 +78,29 @@ class Collected:
     """Other issues that cannot be read, so that nobody knows which stories ran in them."""
 
 
-def collect(home: Publication, issue: str, *, on_done: Callable[[SourceReport], None] | None = None) -> Collected:
+def collect(
+    home: Publication, issue: str, *, fresh: bool = False, on_done: Callable[[SourceReport], None] | None = None
+) -> Collected:
     """Ask all sources at once and put what is new into the issue's inbox. Running it again changes nothing.
 
-    A source that fails is a report with its reason; it never stops the others (F-11).
+    A source that fails is a report with its reason; it never stops the others (F-11). None is asked twice within an
+    hour unless `fresh` (F-08).
     """
     from bulletin import collecting, selection
     from bulletin.issuefile import edit, read
 
     if not home.config.sources:
         raise BulletinError("bulletin.toml names no sources.", hint="See: bulletin help collecting")
-    home.read_issue(issue)
+    date = home.read_issue(issue).issue.date
     reports = collecting.gather(
         home.config.sources,
         client=client_for(home),
-        cache_dir=home.cache_dir,
-        today=today(home),
+        memory=home.memory_path,
+        root=home.root,
+        now=now(),
         zone=home.config.zone,
+        since=date - dt.timedelta(days=home.config.collecting.days),
+        fresh=fresh,
         on_done=on_done,
     )
     others = tuple(home.other_issues(issue))

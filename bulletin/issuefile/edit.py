@@ -20,7 +20,7 @@ from bulletin.issuefile._write import block, mapping_of
 from bulletin.issuefile._yaml import LINE_BREAK, Document, parse
 from bulletin.model import Candidate, Item, Mend, Skipped
 
-_ONLY_IN_INBOX = ("why", "section", "image", "image_alt")
+_ONLY_IN_INBOX = ("why", "section", "image", "image_alt", "dated", "seen", "updated", "also", "source_id")
 
 
 def add_candidates(text: str, path: str, candidates: Sequence[Candidate]) -> str:

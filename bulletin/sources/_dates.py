@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from functools import lru_cache
 from typing import Final
 
 from bulletin.model import Event
 
 _EARLIEST: Final = dt.date(1995, 1, 1)
-_ISO: Final = re.compile(r"\d{4}-\d\d-\d\d(?!\d)")
-_WRITTEN_OUT: Final = re.compile(r"\b(\d{1,2})(?:st|nd|rd|th)? +([A-Za-z]{3,9})\.?,? +(\d{4})\b")
+_ISO: Final = re.compile(r"\d{4}-\d\d-\d\d(?!\d)|\d{8}(?!\d)")
+_USUAL: Final = re.compile(
+    r"(?:[A-Z][a-z]{2}, )?(\d{1,2}) ([A-Z][a-z]{2}) (\d{4}) (\d\d):(\d\d)(?::(\d\d))? ([+-]\d{4}|[A-Z]{1,4})"
+)
+"""RFC 822 as nearly every RSS feed writes it; read without a library, because a feed may hold thousands."""
+_WRITTEN_OUT: Final = re.compile(r"\b(\d{1,2})(?:st|nd|rd|th)? +(?:of +)?([A-Za-z]{3,10})\.?,? +(\d{4})\b")
+_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_WELSH: Final = {
+    "ionawr": "January", "chwefror": "February", "mawrth": "March", "ebrill": "April", "mai": "May",
+    "mehefin": "June", "gorffennaf": "July", "awst": "August", "medi": "September", "hydref": "October",
+    "tachwedd": "November", "rhagfyr": "December",
+}  # fmt: skip
+_WORD: Final = re.compile(r"[a-z]+", re.IGNORECASE)
 _HOURS: Final = {
     "UT": 0,
     "UTC": 0,
@@ -40,14 +52,28 @@ def day(written: str, zone: dt.tzinfo, today: dt.date) -> dt.date | None:
     Days come before months (08/05/2024 is in May), BST is British Summer Time, and a time without a zone is the
     publication's own.
     """
+    found = _day(written, zone)
+    return found if found and _EARLIEST <= found <= today + dt.timedelta(days=1) else None
+
+
+def doubt(written: str, zone: dt.tzinfo, today: dt.date) -> str:
+    """Why a date that is written gives no day (F-28); empty if it gives one, or if there is none."""
+    if not written.strip() or day(written, zone, today):
+        return ""
+    found = _day(written, zone)
+    if found and found > today:
+        return f"the source's date, {found.day} {found:%B} {found.year}, lies ahead"
+    return "the source's date cannot be read"
+
+
+def _day(written: str, zone: dt.tzinfo) -> dt.date | None:
     moment = moment_of(written)
     if moment is None:
         return None
     try:
-        found = (moment.astimezone(zone) if moment.tzinfo else moment).date()
+        return (moment.astimezone(zone) if moment.tzinfo else moment).date()
     except (OverflowError, ValueError):
         return None
-    return found if _EARLIEST <= found <= today + dt.timedelta(days=1) else None
 
 
 def event_of(
@@ -69,11 +95,50 @@ def _local(written: str, zone: dt.tzinfo) -> dt.datetime | None:
 
 
 def moment_of(written: str) -> dt.datetime | None:
-    """Date and time as written, with the zone if one is written."""
+    """Date and time as written, with the zone if one is written. English and Welsh names of months are known."""
+    text = " ".join(written[:200].split())[:80]
+    usual = _USUAL.fullmatch(text)
+    return (_usual(usual) if usual else None) or _unusual(text)
+
+
+def _usual(parts: re.Match[str]) -> dt.datetime | None:
+    day_, month, year, hour, minute, second, name = parts.groups()
+    try:
+        return dt.datetime(
+            int(year),
+            _MONTHS.index(month) + 1,
+            int(day_),
+            int(hour),
+            int(minute),
+            int(second or 0),
+            tzinfo=_fixed(name),
+        )
+    except ValueError:
+        return None
+
+
+@lru_cache(maxsize=256)
+def _fixed(name: str) -> dt.timezone:
+    """The zone of `+0100` or `BST`. Raises `ValueError` for what is not known."""
+    if name[0] in "+-":
+        minutes = int(name[1:3]) * 60 + int(name[3:])
+        return dt.timezone(dt.timedelta(minutes=-minutes if name[0] == "-" else minutes))
+    if name not in _HOURS:
+        raise ValueError(name)
+    return dt.timezone(dt.timedelta(hours=_HOURS[name]))
+
+
+def _unusual(text: str) -> dt.datetime | None:
+    iso = _ISO.match(text)
+    if iso:
+        try:
+            return dt.datetime.fromisoformat(text)
+        except ValueError:
+            pass
+    else:
+        text = _WORD.sub(lambda word: _WELSH.get(word[0].lower(), word[0]), text)
     from dateutil import parser
 
-    text = " ".join(written.split())[:80]
-    iso = _ISO.match(text)
     read = parser.isoparse if iso else _by_words
     # A time that cannot be, such as 24:00:00, does not spoil the day beside it.
     within = _WRITTEN_OUT.search(text)

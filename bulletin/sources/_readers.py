@@ -13,9 +13,12 @@ from typing import Any, Final
 
 from bulletin import registry
 from bulletin.model import Candidate
-from bulletin.sources._source import Document, SourceKind, Spec, UnreadableError
+from bulletin.sources._source import Document, Reading, Rests, SourceKind, Spec, UnreadableError
 
-_PRELOADED: Final = ("bulletin.sources.feed", "bulletin.sources.listing", "feedparser", "nh3", "dateutil.parser")
+_PRELOADED: Final = (
+    *("bulletin.sources.feed", "bulletin.sources.listing", "feedparser", "lxml.etree", "nh3", "dateutil.parser"),
+    "selectolax.lexbor",
+)
 
 
 class Readers:
@@ -36,23 +39,36 @@ class Readers:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._pool is not None:
-            self._pool.stop()
+            # Children that are ended while they start complain about it, so they are ended early only in an emergency.
+            self._pool.stop() if kind else self._pool.close()
             self._pool.join()
 
-    def read(self, kind: str, document: Document, spec: Spec) -> tuple[Candidate, ...]:
+    def read(self, kind: str, document: Document, spec: Spec) -> Reading:
         """What the source kind reads in the document. Raises `UnreadableError`, also for time and memory."""
+        reading: Reading = self._ask(_read, kind, document, spec)
+        return reading
+
+    def detail(self, kind: str, candidate: Candidate, document: Document, spec: Spec) -> Candidate:
+        """The candidate with what another document knows better. Raises `UnreadableError`."""
+        better: Candidate = self._ask(_with_detail, kind, candidate, document, spec)
+        return better
+
+    def ask(self, kind: str, question: str, document: Document) -> Any:
+        """What a function of the source kind says of a document. Raises `UnreadableError`."""
+        return self._ask(_answer, kind, question, document)
+
+    def _ask(self, function: Any, *arguments: Any) -> Any:
         from pebble import ProcessExpired
 
-        future = self._started().schedule(_read, args=(kind, document, spec), timeout=self._seconds)
+        future = self._started().schedule(function, args=arguments, timeout=self._seconds)
         try:
-            candidates: tuple[Candidate, ...] = future.result()
+            return future.result()
         except TimeoutError:
             raise UnreadableError(f"takes longer than {self._seconds:g} s to read") from None
         except MemoryError:
             raise UnreadableError("takes too much memory to read") from None
         except ProcessExpired:
             raise UnreadableError("cannot be read: it ends the program that reads it") from None
-        return candidates
 
     def _started(self) -> Any:
         from pebble import ProcessPool
@@ -83,6 +99,21 @@ def _limit_memory(size: int) -> None:
         return  # Windows and some others have no such limit; the time limit still holds
 
 
-def _read(kind: str, document: Document, spec: Spec) -> tuple[Candidate, ...]:
+def _read(kind: str, document: Document, spec: Spec) -> Reading:
     source: SourceKind = registry.load("sources", kind)
-    return source.read(document, spec)
+    candidates = source.read(document, spec)
+    more, rests = getattr(source, "more", None), getattr(source, "rests", None)
+    return Reading(
+        candidates=candidates,
+        more=more(document, spec) if more else None,
+        rests=rests(document) if rests else Rests(),
+    )
+
+
+def _with_detail(kind: str, candidate: Candidate, document: Document, spec: Spec) -> Candidate:
+    better: Candidate = registry.load("sources", kind).with_detail(candidate, document, spec)
+    return better
+
+
+def _answer(kind: str, question: str, document: Document) -> Any:
+    return getattr(registry.load("sources", kind), question)(document)

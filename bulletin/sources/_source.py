@@ -1,7 +1,7 @@
-"""What a kind of source is: two pure functions, one before the fetch and one after it.
+"""What a kind of source is: pure functions before the fetch and after it.
 
-Fetching, caching and politeness are shared and happen outside, in `collecting`. `read` runs in a child process that is
-ended when it takes too long, because the bytes are other people's; so a document and what comes out of it are plain
+Fetching, remembering and politeness are shared and happen outside, in `collecting`. `read` runs in a child process that
+is ended when it takes too long, because the bytes are other people's; so a document and what comes out of it are plain
 values, and this module imports nothing heavy.
 """
 
@@ -45,11 +45,19 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Folder:
+    """Files to look for instead: those of these endings in a folder of the publication."""
+
+    name: str
+    endings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
     """What came back."""
 
     url: str
-    """The address that answered, after redirects."""
+    """The address that answered, after redirects; of a file, its name."""
     body: bytes = field(repr=False)
     content_type: str = ""
 
@@ -59,9 +67,15 @@ class UnreadableError(BulletinError):
 
 
 class SourceKind(Protocol):
-    """A module in `bulletin/sources/`, or one that another package registers under `bulletin.sources`."""
+    """A module in `bulletin/sources/`, or one that another package registers under `bulletin.sources`.
 
-    def request(self, spec: Spec) -> Request:
+    A kind may offer more: `baseline = True` if what has no date and stands there at the first reading is old news;
+    `more(document, spec) -> Request | None`, the next page of the same; `rests(document) -> Rests`, how often the
+    source wants to be asked; `detail(candidate, spec) -> Request | None` with
+    `with_detail(candidate, document, spec) -> Candidate`, for what another document knows better.
+    """
+
+    def request(self, spec: Spec) -> Request | Folder:
         """What to ask for first."""
 
     def read(self, document: Document, spec: Spec) -> tuple[Candidate, ...]:
@@ -69,12 +83,40 @@ class SourceKind(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rests:
+    """When a source does not want to be asked (F-08)."""
+
+    seconds: float = 0.0
+    """How long after an answer."""
+    hours: frozenset[int] = frozenset()
+    """Hours of the day, in UTC."""
+    weekdays: frozenset[int] = frozenset()
+    """Days of the week, Monday being 0, in UTC."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What a child read in a document."""
+
+    candidates: tuple[Candidate, ...]
+    more: Request | None = None
+    rests: Rests = field(default_factory=Rests)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SourceReport:
-    """What came of asking one source: candidates, or the reason why there are none."""
+    """What came of asking one source: candidates, and the reason if it could not be read."""
 
     source: SourceSetting
     candidates: tuple[Candidate, ...] = ()
+    """What it offers now or offered before, and is remembered."""
     failure: str | None = None
     """Why it could not be read, to be said after the source's name and before a full stop."""
     not_modified: bool = False
     """The source said that nothing changed; the candidates are those of the last time (F-03)."""
+    rested: str = ""
+    """Why it was not asked this time, in words; empty if it was asked."""
+    notes: tuple[str, ...] = ()
+    """What a person should know beside that: it moved, it is suspiciously empty, a file in it cannot be read."""
+    held_back: tuple[Candidate, ...] = ()
+    """Undated stories that stood there already when a page was first read."""

@@ -135,15 +135,31 @@ def web_link(link: str, base: str) -> str | None:
 def decoded(body: bytes, content_type: str) -> str:
     """A web page as text. The encoding is, in this order, that of the byte order mark, of the HTTP header, of the page
     itself, UTF-8, windows-1252 (F-21)."""
+    inside = _META_CHARSET.search(body[:4096])
+    return decode(body, content_type, inside[1].decode("ascii") if inside else "")[0]
+
+
+def decode(body: bytes, content_type: str, declared: str) -> tuple[str, str]:
+    """Bytes as text, and the encoding that they turned out to have (F-21).
+
+    What is named a Latin encoding and yet reads as UTF-8 is UTF-8: its letters would be spoilt, and Latin text does
+    not look like that by chance.
+    """
     marks = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
     named = re.search(r"charset\s*=\s*[\"']?([A-Za-z0-9_-]+)", content_type, re.IGNORECASE)
-    inside = _META_CHARSET.search(body[:4096])
     guesses = [encoding for mark, encoding in marks if body.startswith(mark)]
-    guesses += [named[1]] if named else []
-    guesses += [inside[1].decode("ascii")] if inside else []
+    guesses += [name for name in (named[1] if named else "", declared) if name]
     for encoding in (*guesses, "utf-8"):
+        latin = encoding.lower() in _LATIN
         try:
-            return body.decode(encoding)
+            return body.decode("utf-8" if latin else encoding), "utf-8" if latin else encoding.lower()
         except (UnicodeError, LookupError):
-            continue
-    return body.decode("windows-1252", "replace")
+            if latin:
+                break
+    return body.decode("windows-1252", "replace"), "windows-1252"
+
+
+_LATIN: Final = frozenset(
+    {"iso-8859-1", "latin-1", "latin1", "iso8859-1", "windows-1252", "cp1252", "us-ascii", "ascii"}
+)
+"""Encodings that web pages name for each other; browsers read all of them as windows-1252."""

@@ -1,4 +1,4 @@
-"""Feeds: RSS 0.9x, 1.0 and 2.0, Atom 1.0, JSON Feed 1.0 and 1.1, told apart by what they hold (F-20)."""
+"""Feeds: RSS 0.9x, 1.0 and 2.0, Atom 0.3 and 1.0, JSON Feed 1.0 and 1.1, told apart by what they hold (F-20)."""
 
 from __future__ import annotations
 
@@ -6,16 +6,21 @@ import datetime as dt
 import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any, Final
 
 from bulletin.http import FEEDS
 from bulletin.model import Candidate
-from bulletin.sources._dates import day
-from bulletin.sources._source import Document, Request, Spec, UnreadableError
-from bulletin.sources._text import LONGEST, extract, headline, line, plain, web_link
+from bulletin.sources import _quick
+from bulletin.sources._dates import day, doubt
+from bulletin.sources._entry import Entry
+from bulletin.sources._source import Document, Request, Rests, Spec, UnreadableError
+from bulletin.sources._text import LONGEST, decode, extract, headline, line, plain, web_link
 
 _NOT_A_FEED: Final = "is not a feed that can be read"
+_HEAD: Final = 20_000
+"""Bytes at a feed's start in which it says things about itself."""
+_WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_LONGEST_ID: Final = 500
 
 
 def request(spec: Spec) -> Request:
@@ -40,19 +45,36 @@ def read(document: Document, spec: Spec) -> tuple[Candidate, ...]:
     return tuple(_candidates(entries, spec))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Entry:
-    """A feed's entry as it stands, before its words are cleaned."""
+def more(document: Document, spec: Spec) -> Request | None:
+    """The next page of a feed that comes in pages (RFC 5005, and JSON Feed's next_url)."""
+    head = document.body[:_HEAD].decode("utf-8", "replace")
+    found = next(
+        (tag for tag in re.findall(r"<(?:\w+:)?link\b[^>]*>", head) if re.search(r"rel=[\"']next[\"']", tag)), ""
+    )
+    named = re.search(r"href=[\"']([^\"']+)[\"']", found) or re.search(r'"next_url"\s*:\s*"([^"]+)"', head)
+    link = web_link(named[1].replace("&amp;", "&").replace("\\/", "/"), document.url) if named else None
+    return Request(url=link, accept=FEEDS) if link and link != document.url else None
 
-    link: str
-    title: str
-    date: str
-    text: str
-    full_text: str = ""
-    image: str | None = None
+
+def rests(document: Document) -> Rests:
+    """What RSS says of how often it wants to be asked: `ttl` in minutes, `skipHours`, `skipDays` (F-08)."""
+    head = document.body[:_HEAD].decode("utf-8", "replace")
+    ttl = re.search(r"<ttl>\s*(\d{1,6})\s*</ttl>", head)
+    hours = re.search(r"<skipHours>(.*?)</skipHours>", head, re.DOTALL)
+    days = re.search(r"<skipDays>(.*?)</skipDays>", head, re.DOTALL)
+    return Rests(
+        seconds=60.0 * int(ttl[1]) if ttl else 0.0,
+        hours=frozenset(int(hour) % 24 for hour in re.findall(r"\d{1,2}", hours[1])) if hours else frozenset(),
+        weekdays=frozenset(n for n, name in enumerate(_WEEKDAYS) if days and name in days[1]),
+    )
 
 
-def _candidates(entries: Iterable[_Entry], spec: Spec) -> Iterator[Candidate]:
+def encoding_of(document: Document) -> str:
+    """The encoding that the feed turned out to have (F-21)."""
+    return _decoded(document)[1]
+
+
+def _candidates(entries: Iterable[Entry], spec: Spec) -> Iterator[Candidate]:
     dated = [(day(entry.date, spec.zone, spec.today), entry) for entry in entries]
     dated.sort(key=lambda pair: pair[0] or dt.date.min, reverse=True)
     seen: set[str] = set()
@@ -67,18 +89,22 @@ def _candidates(entries: Iterable[_Entry], spec: Spec) -> Iterator[Candidate]:
             continue
         seen.add(entry.link)
         image, alt = _picture_in_text(entry)
+        changed = day(entry.updated, spec.zone, spec.today) if published else None
         yield Candidate(
             title=title,
             url=entry.link,
             source=spec.title,
             published=published,
+            dated="" if published else doubt(entry.date, spec.zone, spec.today),
+            updated=changed if changed and published and changed > published else None,
             summary=extract(summary),
             image=image or entry.image,
             image_alt=alt,
+            source_id=line(entry.id)[:_LONGEST_ID],
         )
 
 
-def _picture_in_text(entry: _Entry) -> tuple[str | None, str | None]:
+def _picture_in_text(entry: Entry) -> tuple[str | None, str | None]:
     """The first picture in the entry's words that says what it shows. Counting pixels never do."""
     from selectolax.lexbor import LexborHTMLParser
 
@@ -101,17 +127,31 @@ def _first_words(text: str) -> str:
 # ---------------------------------------------------------------- RSS and Atom
 
 
-def _xml_entries(document: Document) -> Iterator[_Entry]:
+def _xml_entries(document: Document) -> Iterator[Entry]:
+    text, _ = _decoded(document)
+    quick = _quick.entries(text, document.url)
+    return iter(quick) if quick is not None else _judged_entries(document, text)
+
+
+def _decoded(document: Document) -> tuple[str, str]:
+    declared = re.match(rb"[^<]{0,20}<\?xml[^>]{0,200}?encoding\s*=\s*[\"']([A-Za-z0-9._-]{2,30})", document.body)
+    return decode(document.body, document.content_type, declared[1].decode("ascii") if declared else "")
+
+
+def _judged_entries(document: Document, text: str) -> Iterator[Entry]:
+    """The entries as feedparser reads them, which makes the best of anything."""
     from io import BytesIO
 
     import feedparser
 
     # Bytes only: feedparser takes text for an address or a file name and opens it. Its own cleaning and mending of
     # links are off because they are slow on hostile input; both happen afterwards, for the few entries that are kept.
-    charset = re.search(r"charset\s*=", document.content_type, re.IGNORECASE)
-    headers = {"content-type": document.content_type if charset else "application/xml"}
+    headers = {"content-type": "application/xml; charset=utf-8"}
     parsed: Any = feedparser.parse(
-        BytesIO(document.body), response_headers=headers, sanitize_html=False, resolve_relative_uris=False
+        BytesIO(text.encode("utf-8", "replace")),
+        response_headers=headers,
+        sanitize_html=False,
+        resolve_relative_uris=False,
     )
     # A web page parses without complaint, so that only a version or entries tell a feed.
     if not parsed.get("version") and not parsed.entries:
@@ -121,14 +161,22 @@ def _xml_entries(document: Document) -> Iterator[_Entry]:
         link = _link(entry, base)
         if link:
             summary, content = entry.get("summary", ""), _content(entry)
-            yield _Entry(
+            updated = _own(entry, "updated")
+            yield Entry(
                 link=link,
+                id=entry.get("id", ""),
                 title=entry.get("title", ""),
-                date=entry.get("published") or entry.get("updated") or entry.get("created") or "",
+                date=entry.get("published") or updated or entry.get("created") or "",
+                updated=updated,
                 text=summary or content,
                 full_text=content,
                 image=_picture(entry, base),
             )
+
+
+def _own(entry: Any, key: str) -> str:
+    """A value of the entry itself: feedparser gives the published date for one that was never updated, and warns."""
+    return dict.get(entry, key) or ""
 
 
 def _base(feed: Any, url: str) -> str:
@@ -187,7 +235,7 @@ def _named_feeds(document: Document) -> list[str]:
 # ---------------------------------------------------------------- JSON Feed
 
 
-def _json_entries(document: Document) -> Iterator[_Entry]:
+def _json_entries(document: Document) -> Iterator[Entry]:
     try:
         feed = json.loads(document.body.decode("utf-8-sig"))
     except (ValueError, RecursionError):
@@ -200,10 +248,12 @@ def _json_entries(document: Document) -> Iterator[_Entry]:
         if isinstance(item, dict):
             link = _json_link(item, base)
             if link:
-                yield _Entry(
+                yield Entry(
                     link=link,
+                    id=_text(item, "id"),
                     title=_as_markup(_text(item, "title")),
                     date=_text(item, "date_published") or _text(item, "date_modified"),
+                    updated=_text(item, "date_modified"),
                     text=_as_markup(_text(item, "summary") or _text(item, "content_text"))
                     or _text(item, "content_html"),
                     image=web_link(_text(item, "image") or _text(item, "banner_image"), base),

@@ -1,6 +1,7 @@
 """List pages: a web page that lists news or events without a feed, read by CSS selectors.
 
-The selectors are `entry`, `link`, `title`, `date` and `summary`; for events also `starts`, `ends` and `place`.
+The selectors are `entry`, `link`, `title`, `date`, `summary`, and `next` for the page after it; for events also
+`starts`, `ends` and `place`.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from bulletin.http import PAGES
 from bulletin.model import Candidate, Event
@@ -17,6 +19,8 @@ from bulletin.sources._text import decoded, extract, headline, line, plain, web_
 
 USUAL_SELECTORS: Final[Mapping[str, str]] = {"entry": "article", "link": "a[href]", "date": "time"}
 """Used where the settings name none. Without `title` the words of the link are the headline."""
+baseline: Final = True
+"""What has no date and stands on the page when it is first read is no news."""
 
 
 def request(spec: Spec) -> Request:
@@ -34,6 +38,18 @@ def read(document: Document, spec: Spec) -> tuple[Candidate, ...]:
         raise
     except Exception:  # whatever another program's bytes do to a parser, it is one source's failure (F-11)
         raise UnreadableError("is not a web page that can be read") from None
+
+
+def more(document: Document, spec: Spec) -> Request | None:
+    """The page that the selector `next` leads to, on the same site."""
+    from selectolax.lexbor import LexborHTMLParser
+
+    if "next" not in spec.selectors:
+        return None
+    tree = LexborHTMLParser(decoded(document.body, document.content_type))
+    link = web_link(_attribute(_first(tree, spec.selectors, "next"), "href"), document.url)
+    same_site = link and urlsplit(link).netloc == urlsplit(document.url).netloc
+    return Request(url=link, accept=PAGES, robots=True) if link and same_site and link != document.url else None
 
 
 def _candidates(document: Document, spec: Spec) -> Iterator[Candidate]:
