@@ -66,7 +66,7 @@ HEAVY = {
     *("rich", "jinja2", "lxml", "icalendar", "selectolax", "nh3", "markdown_it", "dateutil", "feedgenerator"),
     *("email_validator", "charset_normalizer"),
     *("rapidfuzz", "htmldate", "recurring_ical_events", "textual"),
-    *("tinycss2", "hunspell", "readability", "dns", "dkim", "alembic", "openpyxl"),
+    *("tinycss2", "hunspell", "readability", "dns", "dkim", "alembic", "openpyxl", "cryptography"),
 }
 
 

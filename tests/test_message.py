@@ -23,7 +23,9 @@ from bulletin.config import Sender
 from bulletin.errors import BulletinError
 from bulletin.render.message import Envelope, ServiceMessage, make_message_id
 
-PARTS = st.text(st.characters(codec="utf-8", exclude_characters="\r"), max_size=200)
+PARTS = st.lists(
+    st.text(st.characters(codec="utf-8", exclude_characters="\r"), max_size=200) | st.sampled_from(["." * 80, "From "])
+).map("".join)
 
 
 def read(data: bytes) -> EmailMessage:
@@ -75,7 +77,9 @@ def test_m11_any_text_around_any_value_reads_back_exactly(before: str, between: 
         "pxunsubscribe", html.escape(unsubscribe)
     )
     assert data.count(b"\r") == data.count(b"\n") == data.count(b"\r\n")
-    assert max(map(len, lines(data.partition(b"\r\n\r\n")[2]))) <= 76
+    body_lines = lines(data.partition(b"\r\n\r\n")[2])
+    assert max(map(len, body_lines)) <= 76
+    assert not [line for line in body_lines if line.startswith((b".", b"From "))]
 
 
 def test_m04_each_header_stands_once() -> None:

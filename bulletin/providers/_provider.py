@@ -225,6 +225,12 @@ def way_of(provider: Provider, config: Config) -> Way:
     return found if isinstance(found, Way) else Way()
 
 
+def connections_of(provider: Provider, config: Config) -> int:
+    """How many sessions may be open at once: as the settings say, where the module has `connections(config)`."""
+    wanted = getattr(provider, "connections", None)
+    return int(wanted(config)) if callable(wanted) else provider.CAPABILITIES.connections
+
+
 def refused_unsent(letter: Letter, error: BulletinError) -> Outcome:
     """The outcome of a letter that cannot be made into a message: this reader's loss, not everybody's (promise 6)."""
     return Outcome(key=letter.key, kind=OutcomeKind.REFUSED, reason=f"not sent: {error.message}")

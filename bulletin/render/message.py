@@ -11,7 +11,8 @@ import datetime as dt
 import hashlib
 import html
 import re
-from collections.abc import Iterator, Mapping
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from email.errors import HeaderParseError
 from email.header import Header, decode_header, make_header
@@ -35,6 +36,9 @@ LONGEST_LIST_ID = 255
 
 NO_AUTOMATIC_REPLIES = "OOF, AutoReply"
 """Asks Exchange for no out-of-office replies, and never to hold back bounces (Q-05)."""
+
+_TAMPERED = re.compile(rb"^(?:\.|From ).*", re.MULTILINE)
+"""Lines of quoted-printable text that might not arrive as they left."""
 
 _BREAKS = re.compile("[\x00-\x08\x0a-\x1f\x7f\x85\u2028\u2029\ud800-\udfff]")
 """Line breaks as any reader might understand them, other control characters except the tab, and halves of signs."""
@@ -114,8 +118,15 @@ class Message(Protocol):
     def fill(self, letter: Letter, *, date: dt.datetime) -> bytes:
         """The whole message as bytes, every line ending in CRLF (M-03). `date` has a zone.
 
-        The same letter and date give the same bytes (M-18). Raises `BulletinError` if one of the letter's values
-        cannot stand in a header.
+        The same letter and date give the same bytes (M-18), and none of their lines starts with a dot. Raises
+        `BulletinError` if one of the letter's values cannot stand in a header.
+        """
+
+    def pieces(self, letter: Letter, *, date: dt.datetime) -> tuple[bytes, list[bytes]]:
+        """What `fill` joins, with an empty line between them: the lines of the header, and the body.
+
+        No white space meets where two pieces of the body meet. Pieces that are the same in every copy are the same
+        objects, so that what is worked out from one may be kept.
         """
 
 
@@ -145,7 +156,7 @@ class MessageTemplate:
             if rendered.markers["unsubscribe_url"] not in content:
                 raise BulletinError(f"the {kind} of {rendered.name} gives readers no link to unsubscribe.")
         self.headers = {name: _one_line(value) for name, value in _bulletin_headers(envelope, rendered).items()}
-        self._pieces = _pieces(self, boundary=f"=_{rendered.digest[:40]}")
+        self._head, self._body = _head_and_body(self, boundary=f"=_{rendered.digest[:40]}")
 
     def personal_headers(self, letter: Letter) -> dict[str, str]:
         """The ways to unsubscribe: with one click where the reader's link is a web page, or by mail (L-01, L-02)."""
@@ -167,7 +178,13 @@ class MessageTemplate:
 
     def fill(self, letter: Letter, *, date: dt.datetime) -> bytes:
         """See `Message`."""
-        return _filled(self._pieces, _values(self, letter, date))
+        head, body = self.pieces(letter, date=date)
+        return b"".join((head, b"\r\n", *body))
+
+    def pieces(self, letter: Letter, *, date: dt.datetime) -> tuple[bytes, list[bytes]]:
+        """See `Message`."""
+        values = _values(self, letter, date)
+        return b"".join(_filled(self._head, values)), _filled(self._body, values)
 
 
 class ServiceMessage:
@@ -188,7 +205,7 @@ class ServiceMessage:
             "Content-Language": _ascii("Content-Language", language),
         }
         digest = hashlib.sha256(f"{subject}\0{text}\0{html}".encode("utf-8", "surrogatepass")).hexdigest()
-        self._pieces = _pieces(self, boundary=f"=_{digest[:40]}")
+        self._head, self._body = _head_and_body(self, boundary=f"=_{digest[:40]}")
 
     def personal_headers(self, letter: Letter) -> dict[str, str]:
         """None: who gets this is on no list yet, or asked for something else."""
@@ -204,7 +221,13 @@ class ServiceMessage:
 
     def fill(self, letter: Letter, *, date: dt.datetime) -> bytes:
         """See `Message`."""
-        return _filled(self._pieces, _values(self, letter, date))
+        head, body = self.pieces(letter, date=date)
+        return b"".join((head, b"\r\n", *body))
+
+    def pieces(self, letter: Letter, *, date: dt.datetime) -> tuple[bytes, list[bytes]]:
+        """See `Message`."""
+        values = _values(self, letter, date)
+        return b"".join(_filled(self._head, values)), _filled(self._body, values)
 
 
 def mailto(mailbox: str, token: str) -> str:
@@ -265,18 +288,20 @@ Hole = str
 _PERSONAL: Hole = "personal headers"
 
 
-def _pieces(message: Message, boundary: str) -> tuple[bytes | Hole, ...]:
+Pieces = tuple[bytes | Hole, ...]
+
+
+def _head_and_body(message: Message, boundary: str) -> tuple[Pieces, Pieces]:
     """The whole message, cut at its holes. A boundary that starts with "=_" cannot occur in its parts (M-14)."""
-    return tuple(
-        _joined(
-            (
-                *_header_pieces(message, boundary),
-                *_part_pieces("plain", message.text, message.markers, boundary),
-                *_part_pieces("html", message.html, message.markers, boundary),
-                f"\r\n--{boundary}--\r\n".encode(),
-            )
+    body = _joined(
+        (
+            *_part_pieces("plain", message.text, message.markers, boundary),
+            b"\r\n",
+            *_part_pieces("html", message.html, message.markers, boundary),
+            f"\r\n--{boundary}--\r\n".encode(),
         )
     )
+    return _joined(_header_pieces(message, boundary)), body
 
 
 def _header_pieces(message: Message, boundary: str) -> Iterator[bytes | Hole]:
@@ -295,7 +320,7 @@ def _header_pieces(message: Message, boundary: str) -> Iterator[bytes | Hole]:
 
 
 def _part_pieces(kind: str, content: str, markers: Mapping[str, str], boundary: str) -> Iterator[bytes | Hole]:
-    yield f"\r\n--{boundary}\r\n".encode()
+    yield f"--{boundary}\r\n".encode()
     yield f"Content-Type: text/{kind}; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n".encode()
     fields = {marker: field for field, marker in markers.items()}
     at_line_start = True
@@ -318,7 +343,7 @@ def _values(message: Message, letter: Letter, date: dt.datetime) -> dict[Hole, b
     personal = message.personal_headers(letter)
     values = {
         "Date": _line("Date", format_datetime(date)),
-        "To": _line("To", f"<{_ascii('To', letter.address)}>"),
+        "To": _line("To", f"<{_address('To', letter.address)}>"),
         "Message-ID": _line("Message-ID", f"<{_ascii('Message-ID', letter.message_id)}>"),
         _PERSONAL: b"".join([_line(name, value) for name, value in personal.items()]),
     }
@@ -328,8 +353,8 @@ def _values(message: Message, letter: Letter, date: dt.datetime) -> dict[Hole, b
     return values
 
 
-def _filled(pieces: tuple[bytes | Hole, ...], values: Mapping[Hole, bytes]) -> bytes:
-    return b"".join([piece if isinstance(piece, bytes) else values[piece] for piece in pieces])
+def _filled(pieces: Pieces, values: Mapping[Hole, bytes]) -> list[bytes]:
+    return [piece if isinstance(piece, bytes) else values[piece] for piece in pieces]
 
 
 def _with_values(content: str, markers: Mapping[str, str], values: Mapping[str, str]) -> str:
@@ -343,23 +368,32 @@ def _open_ended(text: str) -> bytes:
     return _quoted_printable(text + "x")[:-1]
 
 
-def _joined(pieces: tuple[bytes | Hole, ...]) -> Iterator[bytes | Hole]:
+def _joined(pieces: Iterable[bytes | Hole]) -> Pieces:
     """The same pieces with neighbouring bytes made one: filling then touches few objects."""
-    fixed = b""
+    joined: list[bytes | Hole] = []
     for piece in pieces:
-        if isinstance(piece, bytes):
-            fixed += piece
+        if isinstance(piece, bytes) and joined and isinstance(joined[-1], bytes):
+            joined[-1] += piece
         else:
-            yield fixed
-            yield piece
-            fixed = b""
-    yield fixed
+            joined.append(piece)
+    return tuple(joined)
 
 
 def _quoted_printable(text: str) -> bytes:
-    """Lines of at most 76 characters; line ends become CRLF, the canonical form of text (RFC 2045 6.8)."""
+    """Lines of at most 76 characters; line ends become CRLF, the canonical form of text (RFC 2045 6.8).
+
+    No line starts with a dot, which mail servers take for the end or double, or with "From ", which some change.
+    """
     data = text.replace("\r\n", "\n").encode()
-    return binascii.b2a_qp(data, istext=True).replace(b"\n", b"\r\n")
+    encoded = binascii.b2a_qp(data, istext=True)
+    return _TAMPERED.sub(_spelt_out, encoded).replace(b"\n", b"\r\n")
+
+
+def _spelt_out(found: re.Match[bytes]) -> bytes:
+    first, rest = b"=%02X" % found[0][0], found[0][1:]
+    if len(rest) + len(first) <= LINE:
+        return first + rest
+    return first + b"=\n" + _TAMPERED.sub(_spelt_out, rest)
 
 
 # ---------------------------------------------------------------- header lines
@@ -382,6 +416,18 @@ def _decoded(value: str) -> str:
         return str(make_header(decode_header(value)))
     except (HeaderParseError, LookupError, UnicodeError, ValueError):
         return value
+
+
+def _address(name: str, value: str) -> str:
+    """A recipient's address: as `_ascii`, but it may hold letters of any language (RFC 6532), as few servers carry."""
+    if value.isascii():
+        return _ascii(name, value)
+    _ascii(name, "".join(filter(str.isascii, value)))
+    if not all(sign.isascii() or sign.isalnum() or unicodedata.combining(sign) for sign in checked(name, value)):
+        raise BulletinError(
+            f"the header {name} holds a sign that no address has; nothing was sent.", hint="Correct the address."
+        )
+    return value
 
 
 def _ascii(name: str, value: str) -> str:
@@ -422,7 +468,7 @@ def _phrase(name: str, value: str) -> str:
 
 
 def _line(name: str, value: str) -> bytes:
-    return f"{name}: {_folded(name, value)}\r\n".encode("ascii")
+    return f"{name}: {_folded(name, value)}\r\n".encode()
 
 
 def _one_line(value: str) -> str:
