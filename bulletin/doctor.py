@@ -204,8 +204,10 @@ def _provider(home: Publication) -> Iterator[Line]:
     except BulletinError as error:
         yield Line(State.FAIL, f"Provider {name}: {error.message}", error.hint)
         return
-    if way_of(provider, home.config).host.lower() in _PASSWORDS_END and home.config.providers[name].get("user"):
-        hint = "Ask who runs your Microsoft 365 for a connector that knows this machine, or use a mail service."
+    given = home.config.providers.get(name, {})
+    by_password = given.get("user") and not given.get("client")
+    if by_password and way_of(provider, home.config).host.lower() in _PASSWORDS_END:
+        hint = "Have an app log in instead. See: bulletin help mail-server"
         what = "Log-in: Microsoft 365 takes passwords until the end of 2026, and then only if switched on again."
         yield Line(State.LOOK, what, hint)
 

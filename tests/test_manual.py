@@ -26,7 +26,7 @@ PAGES = {
 }
 TOPICS = {
     *("start", "issue-file", "collecting", "choosing", "checking", "previewing", "sending", "after-sending", "archive"),
-    *("domain", "subscribers", "settings", "words"),
+    *("mail-server", "domain", "subscribers", "settings", "words"),
 }
 TABLES: dict[tuple[str, str], type[Any]] = {
     ("issue-file", "The issue"): model.Issue,
