@@ -75,6 +75,10 @@ class Web:
     """Web address of the archive: https://bulletin.example.org/"""
     service_url: str | None = None
     """Web address of unsubscribe and preferences pages. Leave out if it is the archive's."""
+    frequency: str = ""
+    """How often it comes, as the sign-up page says it: once a month"""
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses or networks of your own web server, which may say who is asking: [127.0.0.1, 10.0.0.0/8]"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

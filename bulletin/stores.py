@@ -106,7 +106,8 @@ def forget_deleted(engine: Engine) -> None:
                 busy = False
                 driver.autocommit = True
                 driver.execute(
-                    "VACUUM (FULL) subscriber, consent, membership, confirmation, delivery, import_change, event"
+                    "VACUUM (FULL) subscriber, consent, membership, confirmation, delivery, import_change, event,"
+                    " web_request, service_mail"
                 )
                 driver.autocommit = False
         except engine.dialect.loaded_dbapi.Error as error:

@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-VERSIONS: Final = ("0001", "0002", "0003", "0004", "0005")
+VERSIONS: Final = ("0001", "0002", "0003", "0004", "0005", "0006")
 """Every version a database of ours can have, oldest first; known here so that looking costs no library."""
 
 metadata = MetaData()
@@ -192,6 +192,51 @@ import_changes = Table(
     ),
 )
 """What the last import changed of readers who were there, so that it can be undone."""
+
+# ---------------------------------------------------------------- readers' wishes and the mails that answer them
+
+web_requests = Table(
+    "web_request",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("at", Moment, nullable=False),
+    Column("what", String(20), nullable=False),
+    _text("email", String(254)),
+    _text("subscriber", String(40)),
+    _text("name"),
+    _text("language", String(20)),
+    _text("lists", Ids),
+    _text("wording"),
+    _text("wording_version", String(40)),
+)
+"""What was asked for on a page and nobody has looked at yet. A row goes when it has been answered."""
+
+rate_limits = Table(
+    "rate_limit",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("what", String(64), nullable=False),
+    Column("at", Moment, nullable=False),
+    Index("rate_limit_what", "what", "at"),
+)
+"""How often a client asked and an address was written to (Z-04): keyed hashes, for as long as they count."""
+
+service_mails = Table(
+    "service_mail",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("kind", String(20), nullable=False),
+    Column("subscriber", ForeignKey(people.c.id, ondelete="CASCADE"), nullable=False, index=True),
+    Column("address", String(254), nullable=False),
+    _text("language", String(20)),
+    Column("state", String(20), nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("due_at", Moment, nullable=False),
+    Column("changed_at", Moment, nullable=False),
+    Column("tries", Integer, nullable=False, server_default="0"),
+    Index("service_mail_next", "state", "due_at"),
+)
+"""Mails to one person, such as a confirmation: waiting, claimed, or how they ended. They go a day after that."""
 
 # ---------------------------------------------------------------- the ledger
 

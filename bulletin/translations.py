@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from bulletin.config import Config
 from bulletin.model import Issue, Item, Section, TranslatedItem, TranslatedSection, Translation
-from bulletin.words import Words
+from bulletin.words import Words, primary
 
 GENERAL = ("title", "subject", "preheader", "notice", "welcome", "signed")
 """The words of an issue that belong to no section and no item."""
@@ -42,10 +42,15 @@ class Spoken:
     untranslated: Untranslated
 
 
-def speak(issue: Issue, config: Config, translation: Translation, language: str, words: Words) -> Spoken:
-    """The issue and the settings with every word replaced that the translation or the words of the theme have."""
+def language_for(config: Config, wanted: str) -> str:
+    """The publication's language that comes nearest to the one somebody wants; its own if it has none such."""
+    offered = (config.language, *config.other_languages)
+    return next((known for known in offered if primary(known) == primary(wanted)), config.language)
+
+
+def settings_in(config: Config, language: str, words: Words) -> Config:
+    """The settings in another language, as far as the theme's words have them."""
     names, own = words.names, words.names["publication"]
-    general = {name: getattr(translation, name) for name in GENERAL if getattr(translation, name)}
     brand = replace(
         config.brand,
         masthead=own.get("masthead") or config.brand.masthead,
@@ -57,18 +62,26 @@ def speak(issue: Issue, config: Config, translation: Translation, language: str,
         postal_address=own.get("postal_address") or config.organisation.postal_address,
         controller=own.get("controller") or config.organisation.controller,
     )
-    spoken = replace(
+    return replace(
         config,
         language=language,
         name=own.get("name") or config.name,
         description=own.get("description") or config.description,
         why=own.get("why") or config.why,
+        web=replace(config.web, frequency=own.get("frequency") or config.web.frequency),
         brand=brand,
         organisation=organisation,
         sections=tuple(replace(one, title=names["sections"].get(one.id, one.title)) for one in config.sections),
         topics=tuple(replace(one, title=names["topics"].get(one.id, one.title)) for one in config.topics),
         audiences=tuple(replace(one, title=names["audiences"].get(one.id, one.title)) for one in config.audiences),
     )
+
+
+def speak(issue: Issue, config: Config, translation: Translation, language: str, words: Words) -> Spoken:
+    """The issue and the settings with every word replaced that the translation or the words of the theme have."""
+    own = words.names["publication"]
+    general = {name: getattr(translation, name) for name in GENERAL if getattr(translation, name)}
+    spoken = settings_in(config, language, words)
     sections = tuple(_section(section, translation) for section in issue.sections)
     foreign = {name for name in GENERAL if getattr(issue, name) and name not in general}
     foreign |= {"why"} if not own.get("why") else set()
@@ -78,7 +91,7 @@ def speak(issue: Issue, config: Config, translation: Translation, language: str,
         frozenset(foreign),
         {one.id: frozenset(_missing_of_section(one, translation, words)) for one in issue.sections},
         {one.id: frozenset(_missing_of_item(one, translation, words)) for one in issue.items},
-        frozenset(one.id for one in config.audiences if one.id not in names["audiences"]),
+        frozenset(one.id for one in config.audiences if one.id not in words.names["audiences"]),
     )
     return Spoken(replace(issue, **general, sections=sections), spoken, untranslated)
 

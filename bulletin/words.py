@@ -19,9 +19,20 @@ from bulletin.errors import BulletinError
 
 ENGLISH: Final = "en"
 """What a word is in when its language lacks it."""
+FOLDER: Final = "words"
+"""Where the mail's own words lie, below templates."""
 _LENGTHS: Final = MappingProxyType({"months": 12, "months_short": 12, "days": 7, "days_after_to": 7})
 TABLES: Final = ("publication", "sections", "topics", "audiences")
-OF_PUBLICATION: Final = ("name", "masthead", "strapline", "description", "why", "organisation", "postal_address")
+OF_PUBLICATION: Final = (
+    "name",
+    "masthead",
+    "strapline",
+    "description",
+    "frequency",
+    "why",
+    "organisation",
+    "postal_address",
+)
 """What `[publication]` may hold, beside `controller`, which has a phrase of that name around it."""
 
 
@@ -67,17 +78,18 @@ def english() -> Words:
     return load((starter_templates(),), ENGLISH)
 
 
-def load(template_dirs: tuple[Path, ...], language: str) -> Words:
-    """The words of a language, the publication's own before the starter's.
+def load(template_dirs: tuple[Path, ...], language: str, folder: str = FOLDER) -> Words:
+    """The words of a language, the publication's own before the starter's; of the mail, or of another folder.
 
     Raises `BulletinError` naming the file and the phrase for one that cannot be used.
     """
     name = primary(language)
-    folders = [folder / "words" for folder in reversed(template_dirs)]
-    base = _merged(folders, ENGLISH)
-    own = base if name == ENGLISH else _merged(folders, name)
+    folders = [templates / folder for templates in reversed(template_dirs)]
+    shown = f"templates/{folder}"
+    base = _merged(folders, shown, ENGLISH)
+    own = base if name == ENGLISH else _merged(folders, shown, name)
     for phrase, value in own.items():
-        _refuse(f"templates/words/{name}.toml", phrase, value, base.get(phrase))
+        _refuse(f"{shown}/{name}.toml", phrase, value, base.get(phrase))
     phrases = {key: value for key, value in {**base, **own}.items() if isinstance(value, str)}
     lists = {key: tuple(value) for key, value in {**base, **own}.items() if isinstance(value, list)}
     names = {table: own.get(table, {}) for table in TABLES}
@@ -86,7 +98,7 @@ def load(template_dirs: tuple[Path, ...], language: str) -> Words:
     return Words(name, phrases, lists, names, lacking, tuple(sorted(own.keys() - known)))
 
 
-def _merged(folders: list[Path], name: str) -> dict[str, Any]:
+def _merged(folders: list[Path], shown: str, name: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for folder in folders:
         path = folder / f"{name}.toml"
@@ -94,14 +106,13 @@ def _merged(folders: list[Path], name: str) -> dict[str, Any]:
             facts = path.stat()
         except OSError:
             continue
-        found |= _parsed(path, facts.st_mtime_ns, facts.st_size)
+        found |= _parsed(path, f"{shown}/{path.name}", facts.st_mtime_ns, facts.st_size)
     return found
 
 
 @lru_cache(maxsize=16)
-def _parsed(path: Path, changed: int, size: int) -> Mapping[str, Any]:
+def _parsed(path: Path, shown: str, changed: int, size: int) -> Mapping[str, Any]:
     """The file's content, read anew when it has changed."""
-    shown = f"templates/words/{path.name}"
     try:
         return MappingProxyType(tomllib.loads(path.read_bytes().decode("utf-8-sig")))
     except UnicodeDecodeError:

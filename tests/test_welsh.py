@@ -343,8 +343,9 @@ def test_a_language_that_the_settings_do_not_name_is_refused_with_the_line_to_wr
 # ---------------------------------------------------------------- the theme's words
 
 
-def test_both_files_of_words_have_the_same_phrases_with_the_same_values_in_them() -> None:
-    english, welsh = (words.load((starter_templates(),), language) for language in ("en-GB", "cy"))
+@pytest.mark.parametrize("folder", ["words", "web/words"])
+def test_both_files_of_words_have_the_same_phrases_with_the_same_values_in_them(folder: str) -> None:
+    english, welsh = (words.load((starter_templates(),), language, folder) for language in ("en-GB", "cy"))
     assert welsh.lacking == welsh.strange == ()
     for phrase, pattern in english.phrases.items():
         fields = [

@@ -37,6 +37,8 @@ from bulletin.flow.composing import (
 )
 from bulletin.flow.publishing import build_archive
 from bulletin.flow.readers import (
+    Reception,
+    answer_readers,
     erase_subscriber,
     export_subscribers,
     import_subscribers,
@@ -44,6 +46,7 @@ from bulletin.flow.readers import (
     members,
     normal_address,
     purge,
+    reception,
     show_subscriber,
     subscribers_of,
     undo_import,
@@ -87,6 +90,8 @@ __all__ = [  # noqa: RUF022 - in the order of the story
     "undo_fix",
     "write_rendered",
     # readers
+    "Reception",
+    "answer_readers",
     "erase_subscriber",
     "export_subscribers",
     "import_subscribers",
@@ -94,6 +99,7 @@ __all__ = [  # noqa: RUF022 - in the order of the story
     "members",
     "normal_address",
     "purge",
+    "reception",
     "show_subscriber",
     "subscribers_of",
     "undo_import",

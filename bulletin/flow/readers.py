@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,8 +16,11 @@ from bulletin.publication import Publication, write_atomically
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+    from bulletin.render.message import ServiceMessage
+    from bulletin.subscribers.desk import Desk
     from bulletin.subscribers.exporting import Listed
     from bulletin.subscribers.importing import Batch, Difference
+    from bulletin.subscribers.mails import ServiceMail, ServiceMails
     from bulletin.subscribers.store import Subscribers
 
 
@@ -155,9 +159,7 @@ def show_subscriber(home: Publication, address: str, directory: Path | None = No
 
     The text is empty if nothing is held. Files get mode 0600 and a name that does not tell the address (Z-23).
     """
-    import json
-
-    from bulletin.subscribers.access import as_text
+    from bulletin.subscribers.access import as_json, as_text
 
     with subscribers_of(home) as store:
         held = store.holding(normal_address(address))
@@ -170,14 +172,9 @@ def show_subscriber(home: Publication, address: str, directory: Path | None = No
     whole = {"publication": home.config.name, "written_at": at} | held
     stem = directory / f"reader-{held.get('reader', {}).get('id', 'suppressed')}"
     paths = stem.with_suffix(".json"), stem.with_suffix(".txt")
-    content = json.dumps(whole, indent=2, ensure_ascii=False, default=_for_json)
-    write_atomically(paths[0], content.encode(), mode=0o600)
+    write_atomically(paths[0], as_json(whole).encode(), mode=0o600)
     write_atomically(paths[1], text.encode(), mode=0o600)
     return text, paths
-
-
-def _for_json(value: object) -> str:
-    return value.isoformat() if isinstance(value, dt.datetime) else str(value)
 
 
 def purge(home: Publication, *, dry_run: bool = False) -> dict[str, int]:
@@ -214,6 +211,110 @@ def subscribers_of(home: Publication) -> Iterator[Subscribers]:
 
     with database(home.database_url) as engine:
         yield Subscribers(engine, home.secret())
+
+
+@dataclass(frozen=True, slots=True)
+class Reception:
+    """What the pages for readers work with."""
+
+    subscribers: Subscribers
+    desk: Desk
+    mails: ServiceMails
+    wake: Callable[[], None]
+    """Call it when somebody asked for something, so that it is answered at once."""
+
+
+@contextmanager
+def reception(home: Publication) -> Iterator[Reception]:
+    """The stores behind the pages, and a thread that answers what readers ask for there, while the context lasts.
+
+    Any number of processes may do this beside each other. What one leaves behind, the next one does.
+    """
+    import threading
+
+    from bulletin.stores import database
+    from bulletin.subscribers.desk import Desk
+    from bulletin.subscribers.mails import ServiceMails
+    from bulletin.subscribers.store import Subscribers
+
+    awake, ending = threading.Event(), threading.Event()
+    with database(home.database_url) as engine:
+        subscribers = Subscribers(engine, home.secret())
+        made = Reception(subscribers, Desk(engine, home.secret(), subscribers), ServiceMails(engine), awake.set)
+
+        def work() -> None:
+            while not ending.is_set():
+                _answer_calmly(home, made)
+                awake.wait(ANSWER_EVERY_S)
+                awake.clear()
+
+        thread = threading.Thread(target=work, name="answers readers")
+        thread.start()
+        try:
+            yield made
+        finally:
+            ending.set()
+            awake.set()
+            thread.join()
+
+
+ANSWER_EVERY_S = 5.0
+"""Seconds after which the wishes are looked at though nobody in this process said that there is one."""
+
+
+def answer_readers(home: Publication, made: Reception, clock: Callable[[], dt.datetime] = now) -> int:
+    """Answer every wish that waits, and offer every mail that is due to the provider; how many mails."""
+    from bulletin.delivery import service
+    from bulletin.providers import _provider as providers
+    from bulletin.providers._provider import Surroundings
+
+    made.desk.answer(clock())
+    surroundings = Surroundings(
+        config=home.config, environment=home.environment, secret=home.secret, outbox_dir=home.outbox_dir, now=clock
+    )
+    provider = providers.load(home.config.sending.provider)
+    offered = service.deliver_due(made.mails, provider, surroundings, _composer(home))
+    if offered:
+        made.desk.tidy(clock())
+        made.mails.tidy(clock())
+    return offered
+
+
+def _answer_calmly(home: Publication, made: Reception) -> None:
+    """The same, where nobody is there to see an error: it is told once a try, and the next try comes."""
+    import logging
+
+    try:
+        answer_readers(home, made)
+    except BulletinError as error:
+        logging.getLogger(__name__).warning("readers' wishes wait: %s %s", error.message, error.hint)
+    except Exception as error:
+        # No traceback: its values may be a reader's (Z-20).
+        logging.getLogger(__name__).warning("readers' wishes wait, because of %s", type(error).__name__)
+
+
+def _composer(home: Publication) -> Callable[[ServiceMail], ServiceMessage]:
+    """Makes a mail of service, with its links, in the reader's language."""
+    from bulletin import words
+    from bulletin.render.service import WORDS, service_message
+    from bulletin.subscribers.tokens import Links, token_of_mail
+    from bulletin.translations import language_for, settings_in
+
+    config, secret = home.config, home.secret()
+    links = Links(config.service_url, secret)
+
+    def compose(mail: ServiceMail) -> ServiceMessage:
+        language = language_for(config, mail.language)
+        spoken = config
+        if language != config.language:
+            spoken = settings_in(config, language, words.load(home.template_dirs, language))
+        token = token_of_mail(secret, mail.id)
+        addresses = {purpose: f"{config.service_url}{purpose}/{token}" for purpose in ("confirm", "data", "address")}
+        addresses["preferences"] = links.personal(mail.subscriber, "")["preferences_url"]
+        said = words.load(home.template_dirs, language, WORDS)
+        return service_message(home.template_dirs, spoken, said, mail.kind.value, addresses)
+
+    return compose
 
 
 @contextmanager

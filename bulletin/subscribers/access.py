@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ _TITLES = {
     "lists": "Lists you are on",
     "consents": "What you agreed to and withdrew",
     "confirmations": "Links we mailed to you to confirm something",
+    "service_mails": "Mails about your subscription, in the last day",
     "mailings": "Mails to you",
     "events": "What mail servers reported about them",
     "suppression": "The list of addresses we do not write to",
@@ -29,6 +31,15 @@ def as_text(held: Mapping[str, Any], *, publication: str, at: dt.datetime) -> st
             "Of an address on that list we keep a keyed hash, the reason and the date, and use it only for this."
         )
     return "\n".join(lines).rstrip() + "\n"
+
+
+def as_json(held: Mapping[str, Any]) -> str:
+    """The same for a program."""
+    return json.dumps(held, indent=2, ensure_ascii=False, default=_for_json)
+
+
+def _for_json(value: object) -> str:
+    return value.isoformat() if isinstance(value, dt.datetime) else str(value)
 
 
 def _rows(rows: list[Mapping[str, Any]]) -> Iterator[str]:

@@ -126,7 +126,9 @@ def _clean(path: Path, email: str, erased: Erased) -> bool:
             ids: Sequence[Any] = copy.execute("SELECT id FROM subscriber WHERE email = ?", (email,)).fetchall()
             copy.execute("DELETE FROM subscriber WHERE email = ?", (email,))
             for (subscriber,) in ids:
-                for table in sorted({"consent", "membership", "confirmation", "import_change"} & tables):
+                for table in sorted(
+                    {"consent", "membership", "confirmation", "import_change", "service_mail"} & tables
+                ):
                     copy.execute(f"DELETE FROM {table} WHERE subscriber = ?", (subscriber,))  # noqa: S608 - named above
                 if "delivery" in tables:
                     change = "UPDATE delivery SET reason = '', provider_id = '' WHERE subscriber = ?"

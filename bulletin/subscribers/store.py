@@ -35,13 +35,32 @@ from bulletin.stores import reading
 from bulletin.subscribers.belonging import domain_of
 from bulletin.subscribers.consent import AGREES, TAKES_BACK, Cause, Move, Suppression, move
 from bulletin.subscribers.tokens import AddressHashes, hash_of_token, new_token
-from bulletin.tables import confirmations, consents, deliveries, events, memberships, people, suppressions
+from bulletin.tables import (
+    confirmations,
+    consents,
+    deliveries,
+    events,
+    memberships,
+    people,
+    service_mails,
+    suppressions,
+    web_requests,
+)
 
 CONFIRM = "confirm"
 """Purpose of the link that confirms a sign-up."""
 
+DATA = "data"
+"""Purpose of the link that shows what is held, and lets it be corrected."""
+
+ADDRESS = "address"
+"""Purpose of the link that makes an address the reader's own."""
+
 CONFIRM_WITHIN = dt.timedelta(days=7)
 """How long such a link works (Z-09), and how long an unconfirmed sign-up is kept (P-12)."""
+
+LINK_WITHIN = dt.timedelta(hours=24)
+"""How long the two others work (Z-09)."""
 
 _CHUNK = 500
 """Addresses in one question to the database."""
@@ -62,8 +81,10 @@ class Evidence:
 
 
 class Confirmed(Enum):
-    """What became of a link that was to confirm a sign-up."""
+    """What became of a link that was to confirm something."""
 
+    OPEN = "open"
+    """It was looked at and can be used."""
     NOW = "confirmed"
     ALREADY = "already confirmed"
     TOO_LATE = "too late"
@@ -131,53 +152,69 @@ class Subscribers:
         that anybody may have filled in. The caller limits how often (Z-04).
         """
         person = {"name": name, "language": language}
-        try:
-            return self._sign_up(email, now, evidence, person, lists)
-        except IntegrityError:  # another sign-up for the same new address came first
-            return self._sign_up(email, now, evidence, person, lists)
 
-    def _sign_up(
-        self, email: str, now: dt.datetime, evidence: Evidence, person: Mapping[str, str], lists: Sequence[str]
-    ) -> str:
-        with self._engine.begin() as connection:
-            row = _row_of(connection, email=email)
-            change = move(Cause.SIGN_UP, self._state(connection, email, row))
-            if change is None or change.after is None:
-                return ""
-            if row is None:
-                values = self._new_person(email, change.after, now, **person)
-                connection.execute(insert(people).values(**values))
-            subscriber = row.id if row else values["id"]
-            connection.execute(insert(consents), [_consent(subscriber, change.record, now, evidence)])
-            token = new_token()
-            connection.execute(
-                insert(confirmations).values(
-                    token=hash_of_token(token),
-                    subscriber=subscriber,
-                    purpose=CONFIRM,
-                    at=now,
-                    expires_at=now + CONFIRM_WITHIN,
-                    detail=json.dumps({"lists": list(lists)}) if lists else "",
+        def once() -> str:
+            with self._engine.begin() as connection:
+                return self.sign_up_within(
+                    connection, email, token=new_token(), now=now, evidence=evidence, person=person, lists=lists
                 )
-            )
-            return token if change.asks else ""
+
+        try:
+            return once()
+        except IntegrityError:  # another sign-up for the same new address came first
+            return once()
+
+    def sign_up_within(
+        self,
+        connection: Connection,
+        email: str,
+        *,
+        token: str,
+        now: dt.datetime,
+        evidence: Evidence,
+        person: Mapping[str, str],
+        lists: Sequence[str],
+    ) -> str:
+        """The same as a step of somebody else's transaction, with a token that was made before."""
+        row = _row_of(connection, email=email)
+        change = move(Cause.SIGN_UP, self._state(connection, email, row))
+        if change is None or change.after is None:
+            return ""
+        if row is None:
+            values = self._new_person(email, change.after, now, **person)
+            connection.execute(insert(people).values(**values))
+        subscriber = row.id if row else values["id"]
+        connection.execute(insert(consents), [_consent(subscriber, change.record, now, evidence)])
+        detail = json.dumps({"lists": list(lists)}) if lists else ""
+        add_link(connection, token, subscriber, CONFIRM, now=now, detail=detail)
+        return token if change.asks else ""
+
+    def look(self, token: str, purpose: str, *, now: dt.datetime) -> tuple[Confirmed, str]:
+        """How a link that was mailed stands, and whose it is; changes nothing (Z-01)."""
+        with self._reading.connect() as connection:
+            link = _link_of(connection, token, purpose)
+            if link is None:
+                return Confirmed.UNKNOWN, ""
+            row = connection.execute(select(people).where(people.c.id == link.subscriber)).one_or_none()
+            return _standing(link, row, now), link.subscriber
+
+    def link_ends(self, token: str, purpose: str) -> dt.datetime | None:
+        """Until when a link works."""
+        with self._reading.connect() as connection:
+            link = _link_of(connection, token, purpose)
+        return link.expires_at if link else None
 
     def confirm(self, token: str, *, now: dt.datetime, evidence: Evidence) -> Confirmed:
         """Use a link that was mailed; it works once, for seven days, and not for who left since (Z-09, P-23)."""
-        c = confirmations.c
         with self._engine.begin() as connection:
-            wanted = select(c.token, c.subscriber, c.expires_at, c.used_at, c.detail)
-            wanted = wanted.where(c.token == hash_of_token(token), c.purpose == CONFIRM).with_for_update()
-            link = connection.execute(wanted).one_or_none()
+            link = _link_of(connection, token, CONFIRM, to_write=True)
             if link is None:
                 return Confirmed.UNKNOWN
             row = _row_of(connection, subscriber=link.subscriber)
             assert row  # noqa: S101 - a link goes with its subscriber
-            if link.used_at is not None:
-                subscribed = row.state == SubscriberState.SUBSCRIBED.value
-                return Confirmed.ALREADY if subscribed else Confirmed.TOO_LATE
-            if link.expires_at <= now:
-                return Confirmed.TOO_LATE
+            standing = _standing(link, row, now)
+            if standing is not Confirmed.OPEN:
+                return standing
             if not self._change(connection, row.email, Cause.CONFIRM, now, evidence):
                 return Confirmed.ALREADY
             lists = json.loads(link.detail).get("lists", []) if link.detail else []
@@ -189,9 +226,37 @@ class Subscribers:
                 connection.execute(insert(memberships), fresh)
         return Confirmed.NOW
 
+    def readdress_within(self, connection: Connection, subscriber: str, email: str) -> None:
+        """Give a reader another address that is proved to be theirs, as a step of somebody else's transaction."""
+        connection.execute(delete(suppressions).where(suppressions.c.hash == self._hashes.of(email)))
+        values = {"email": email, "domain": domain_of(email), "address_hash": self._hashes.of(email)}
+        connection.execute(update(people).where(people.c.id == subscriber).values(**values))
+
     def unsubscribe(self, subscriber: str, *, now: dt.datetime, how: str) -> bool:
         """End a subscription at once; whether it changed anything."""
-        return self._change_of(subscriber, Cause.UNSUBSCRIBE, now, Evidence(how=how))
+        return subscriber in self.unsubscribe_all({subscriber: how}, now=now)
+
+    def unsubscribe_all(self, wishes: Mapping[str, str], *, now: dt.datetime) -> frozenset[str]:
+        """End subscriptions, each by id with how it was asked for, in one transaction; whose it changed.
+
+        Many who leave at the same moment then share one write to the disk.
+        """
+        with self._engine.begin() as connection:
+            known = select(people.c.id, people.c.email, people.c.state).where(people.c.id.in_(wishes))
+            # In the order of their ids, so that no two of these wait for each other.
+            rows = connection.execute(known.order_by(people.c.id).with_for_update()).all()
+            _end_links(connection, [row.id for row in rows], now)
+            leaving = [(row, change) for row in rows if (change := move(Cause.UNSUBSCRIBE, SubscriberState(row.state)))]
+            if not leaving:
+                return frozenset()
+            self._suppress_all(connection, {row.email: change for row, change in leaving}, now)
+            for after in {change.after for _, change in leaving if change.after}:
+                ids = [row.id for row, change in leaving if change.after is after]
+                values = {"state": after.value, "changed_at": now}
+                connection.execute(update(people).where(people.c.id.in_(ids)).values(**values))
+            records = [_consent(row.id, change.record, now, Evidence(how=wishes[row.id])) for row, change in leaving]
+            connection.execute(insert(consents), records)
+        return frozenset(row.id for row, _ in leaving)
 
     def resubscribe(self, subscriber: str, *, now: dt.datetime, how: str) -> bool:
         """Bring back somebody who left and asked for it on their own page; whether it changed anything.
@@ -242,6 +307,7 @@ class Subscribers:
                 # The rows stay, as numbers of a mailing; what the provider said about this copy goes.
                 log = update(deliveries).where(deliveries.c.subscriber == row.id)
                 connection.execute(log.values(reason="", provider_id=""))
+            connection.execute(delete(web_requests).where(web_requests.c.email == email))
             self._change(connection, email, Cause.ERASE, now, Evidence(how=""))
         return Erased(self._hashes.of(email), self._hashes.key_id, now, known=row is not None, records=records)
 
@@ -360,13 +426,16 @@ class Subscribers:
                 held["suppression"] = dict(suppressed._mapping)
             row = _row_of(connection, email=email)
             if row:
-                c, d, e = confirmations.c, deliveries.c, events.c
+                c, d, e, s = confirmations.c, deliveries.c, events.c, service_mails.c
                 parts = {
                     "lists": select(memberships.c.list, memberships.c.since).where(memberships.c.subscriber == row.id),
                     "consents": select(consents).where(consents.c.subscriber == row.id).order_by(consents.c.number),
                     "confirmations": select(c.purpose, c.at, c.expires_at, c.used_at, c.detail)
                     .where(c.subscriber == row.id)
                     .order_by(c.at),
+                    "service_mails": select(s.kind, s.address, s.state, s.at)
+                    .where(s.subscriber == row.id)
+                    .order_by(s.at),
                     "mailings": select(d.mailing, d.edition, d.state, d.provider, d.reason, d.changed_at)
                     .where(d.subscriber == row.id)
                     .order_by(d.changed_at),
@@ -413,10 +482,10 @@ class Subscribers:
         row = _row_of(connection, email=email)
         change = move(cause, self._state(connection, email, row))
         if row is not None and (change is not None or cause in TAKES_BACK):
-            _end_links(connection, row.id, now)
+            _end_links(connection, [row.id], now)
         if change is None:
             return False
-        self._suppress(connection, email, change, now)
+        self._suppress_all(connection, {email: change}, now)
         if row is None:
             return True
         if change.after in {None, SubscriberState.ERASED}:
@@ -428,18 +497,21 @@ class Subscribers:
         connection.execute(insert(consents), [_consent(row.id, change.record, now, evidence)])
         return True
 
-    def _suppress(self, connection: Connection, email: str, change: Move, now: dt.datetime) -> None:
-        entry = suppressions.c.hash == self._hashes.of(email)
-        if change.suppression is Suppression.LIFTED:
-            connection.execute(delete(suppressions).where(entry))
-        if change.suppression is Suppression.WRITTEN and change.after:
-            values = {"reason": change.after.value, "at": now, "key": self._hashes.key_id}
-            keep = suppressions.c.reason != SubscriberState.ERASED.value  # the strongest reason stays
-            if change.after is SubscriberState.ERASED or not connection.scalar(
-                select(func.count()).where(entry, ~keep)
-            ):
-                connection.execute(delete(suppressions).where(entry))
-                connection.execute(insert(suppressions).values(hash=self._hashes.of(email), **values))
+    def _suppress_all(self, connection: Connection, changes: Mapping[str, Move], now: dt.datetime) -> None:
+        """What each address's move does to its entry in the suppression list."""
+        s, erased = suppressions.c, SubscriberState.ERASED
+        hashes = {self._hashes.of(email): change for email, change in changes.items()}
+        lifted = [hashed for hashed, change in hashes.items() if change.suppression is Suppression.LIFTED]
+        written = {hashed: made.after for hashed, made in hashes.items() if made.suppression is Suppression.WRITTEN}
+        held = set(connection.scalars(select(s.hash).where(s.hash.in_(written), s.reason == erased.value)))
+        anew = {
+            hashed: after for hashed, after in written.items() if after and (after is erased or hashed not in held)
+        }  # the strongest reason stays
+        connection.execute(delete(suppressions).where(s.hash.in_([*lifted, *anew])))
+        key = self._hashes.key_id
+        rows = [{"hash": hashed, "reason": after.value, "at": now, "key": key} for hashed, after in anew.items()]
+        if rows:
+            connection.execute(insert(suppressions), rows)
 
     def _state(self, connection: Connection, email: str, row: Row[Any] | None) -> SubscriberState | None:
         if row is not None:
@@ -483,6 +555,15 @@ class Erased:
     """Consent records that went."""
 
 
+def add_link(
+    connection: Connection, token: str, subscriber: str, purpose: str, *, now: dt.datetime, detail: str = ""
+) -> None:
+    """Keep a link that is to be mailed: a hash of its token, and what it is for."""
+    ends = now + (CONFIRM_WITHIN if purpose == CONFIRM else LINK_WITHIN)
+    values = {"subscriber": subscriber, "purpose": purpose, "at": now, "expires_at": ends, "detail": detail}
+    connection.execute(insert(confirmations).values(token=hash_of_token(token), **values))
+
+
 def _row_of(connection: Connection, *, email: str = "", subscriber: str = "") -> Row[Any] | None:
     """A reader's row, kept from other writers until the transaction ends."""
     where = people.c.id == subscriber if subscriber else people.c.email == email
@@ -491,15 +572,32 @@ def _row_of(connection: Connection, *, email: str = "", subscriber: str = "") ->
 
 def _had_agreed(connection: Connection, subscriber: str) -> bool:
     """Whether the last word before a bounce was a consent."""
-    others = (consents.c.subscriber == subscriber, consents.c.what.not_in(("bounced", "signed up")))
+    no_word = ("bounced", "signed up", "joined list", "left list", "new address")
+    others = (consents.c.subscriber == subscriber, consents.c.what.not_in(no_word))
     found = select(consents.c.what).where(*others).order_by(consents.c.number.desc()).limit(1)
     return connection.scalar(found) in AGREES
 
 
-def _end_links(connection: Connection, subscriber: str, now: dt.datetime) -> None:
+def _link_of(connection: Connection, token: str, purpose: str, *, to_write: bool = False) -> Row[Any] | None:
+    c = confirmations.c
+    wanted = select(confirmations).where(c.token == hash_of_token(token), c.purpose == purpose)
+    return connection.execute(wanted.with_for_update() if to_write else wanted).one_or_none()
+
+
+def _standing(link: Row[Any], row: Row[Any] | None, now: dt.datetime) -> Confirmed:
+    """What using a link would come to."""
+    subscribed = row is not None and row.state == SubscriberState.SUBSCRIBED.value
+    if link.used_at is not None:
+        return Confirmed.ALREADY if subscribed else Confirmed.TOO_LATE
+    if link.expires_at <= now:
+        return Confirmed.TOO_LATE
+    return Confirmed.ALREADY if subscribed and link.purpose == CONFIRM else Confirmed.OPEN
+
+
+def _end_links(connection: Connection, subscribers: Sequence[str], now: dt.datetime) -> None:
     """Links that are still on their way were asked for before this: none of them is a fresh consent any more."""
     c = confirmations.c
-    links = update(confirmations).where(c.subscriber == subscriber, c.used_at.is_(None), c.purpose == CONFIRM)
+    links = update(confirmations).where(c.subscriber.in_(subscribers), c.used_at.is_(None), c.purpose == CONFIRM)
     connection.execute(links.values(used_at=now))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import hmac
 import re
@@ -134,3 +135,28 @@ def _signature(secret: bytes, purpose: str, subscriber: str) -> str:
 def _bounce_signature(secret: bytes, subscriber: str, mailing: str) -> str:
     message = f"bulletin bounce\0{subscriber}\0{mailing.lower()}".encode()
     return b32encode(hmac.digest(secret, message, hashlib.sha256)[:10]).decode().lower()
+
+
+FORM_WITHIN_S = 12 * 3600
+"""How long a page with a form may stand open."""
+
+
+def make_form_token(secret: bytes, path: str, now: dt.datetime) -> str:
+    """Says that the form of this path was ours, and when it was shown (Z-02)."""
+    shown = f"{now.timestamp():.0f}"
+    return f"{shown}_{_signature(secret, f'form {path}', shown)}"
+
+
+def form_token_is_good(secret: bytes, path: str, token: str, now: dt.datetime) -> bool:
+    """Whether a form of this path carries our own word, and not too old a one."""
+    found = _TOKEN.match(token)
+    if found is None or not found[1].isdigit():
+        return False
+    good = hmac.compare_digest(found[2], _signature(secret, f"form {path}", found[1]))
+    return good and -60 <= now.timestamp() - int(found[1]) <= FORM_WITHIN_S
+
+
+def token_of_mail(secret: bytes, mail: str) -> str:
+    """The token in the link of one mail: 160 bits that nobody else can make, and that need not be kept (Z-08)."""
+    digest = hmac.digest(secret, f"bulletin link\0of a mail\0{mail}".encode(), hashlib.sha256)
+    return b32encode(digest[:20]).decode().lower()
