@@ -46,7 +46,7 @@ def help(topic: str | None) -> None:
 
 _ORDER = (
     *("start", "issue-file", "collecting", "choosing", "checking", "previewing"),
-    *("sending", "after-sending", "domain", "archive", "subscribers", "settings", "words"),
+    *("sending", "after-sending", "domain", "archive", "subscribers", "settings", "providers", "words"),
 )
 
 

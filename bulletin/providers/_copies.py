@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from email.utils import quote
 from typing import Any, Generic, TypeVar
 
 from bulletin.model import Letter
@@ -100,21 +101,22 @@ class Entries:
 
 
 class Once(Generic[T]):
-    """Makes something of a message when it is first asked for, and keeps it for the calls that follow."""
+    """Makes something of a message in a mailing when it is first asked for, and keeps it for the calls that follow."""
 
     _KEPT = 16
 
-    def __init__(self, make: Callable[[Message], T]) -> None:
+    def __init__(self, make: Callable[[Message, str], T]) -> None:
         self._make = make
-        self._made: dict[int, tuple[Message, T]] = {}
+        self._made: dict[tuple[int, str], tuple[Message, T]] = {}
 
-    def __call__(self, message: Message) -> T:
+    def __call__(self, message: Message, mailing: str) -> T:
         """What was made of this message."""
-        if id(message) not in self._made:
+        name = id(message), mailing
+        if name not in self._made:
             while len(self._made) >= self._KEPT:
                 del self._made[next(iter(self._made))]
-            self._made[id(message)] = message, self._make(message)
-        return self._made[id(message)][1]
+            self._made[name] = message, self._make(message, mailing)
+        return self._made[name][1]
 
 
 def with_values(content: str, markers: Mapping[str, str], values: Mapping[str, str]) -> str:
@@ -150,3 +152,9 @@ def key_as_tag(key: str) -> str:
 def key_of_tag(tag: str) -> str:
     """The key that `key_as_tag` made this of."""
     return tag.replace("__", ":").replace("--", ".")
+
+
+def sender_of(message: Message) -> str:
+    """Name and address of the sender for services that encode names themselves."""
+    envelope = message.envelope
+    return f'"{quote(checked("From", envelope.sender_name))}" <{checked("From", envelope.sender_address)}>'

@@ -23,8 +23,9 @@ from bulletin.config import Config, provider_settings
 from bulletin.errors import BulletinError
 from bulletin.model import Letter, Outcome, OutcomeKind
 from bulletin.providers import _http
+from bulletin.providers._copies import Copy, Entries, Once, json_text
 from bulletin.providers._http import HttpRequest, HttpResponse, NoAnswer, NotSent, Post
-from bulletin.providers._provider import ProviderError, Surroundings, refused_unsent
+from bulletin.providers._provider import Capabilities, ProviderError, Surroundings, refused_unsent
 from bulletin.render.message import Message
 
 WAIT_S = 30.0
@@ -98,6 +99,70 @@ class Service(Protocol):
 
     def pause(self, response: HttpResponse) -> float:
         """Seconds until the next call may be made, where the provider counts calls; else 0."""
+
+
+class Api:
+    """What the services of this folder have in common, as far as they have it: a `Service` to build on.
+
+    Pure but for one thing: what a message looks like in the service's words is kept for the next call.
+    """
+
+    title: str
+    capabilities: Capabilities
+    repeats = False
+    hints: Mapping[int, str]
+
+    def __init__(self, base: str, key: str) -> None:
+        self.base, self._key = base, key
+        self.entries = Once(
+            lambda message, mailing: Entries(
+                message, lambda copy: self.describe(message, mailing, copy), tag=self.tag_of
+            )
+        )
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.base!r})"
+
+    @property
+    def batch(self) -> int:
+        """See `Service`."""
+        return self.capabilities.batch
+
+    @property
+    def batch_bytes(self) -> int | None:
+        """See `Service`."""
+        return self.capabilities.batch_bytes
+
+    def describe(self, message: Message, mailing: str, copy: Copy) -> object:
+        """One reader's copy, or what is said of one reader, as JSON."""
+        raise NotImplementedError
+
+    def tag_of(self, key: str) -> str:
+        """Our key in the letters that the service takes."""
+        return key
+
+    def login(self) -> Mapping[str, str]:
+        """The headers that hold the key."""
+        raise NotImplementedError
+
+    def pause(self, response: HttpResponse) -> float:
+        """None: it names no limit that our calls could reach."""
+        return 0.0
+
+    def call(self, method: str, path: str, value: object = None, *, body: bytes = b"") -> HttpRequest:
+        """A request with JSON, given as it is or as the value it stands for."""
+        body = body or (b"" if value is None else json_text(value).encode())
+        login = self.login()
+        told = (*login.values(), *(given.rpartition(" ")[2] for given in login.values()), self._key)
+        content = {"Content-Type": "application/json"} if body else {}
+        headers = {"Accept": "application/json", **content, **login}
+        return HttpRequest(
+            url=f"{self.base}{path}", method=method, headers=headers, body=body, secrets=tuple(filter(None, told))
+        )
+
+    def question(self, path: str, **parameters: object) -> HttpRequest:
+        """A request for what stands under this path."""
+        return self.call("GET", _http.with_query(path, parameters.items()))
 
 
 class Calls:

@@ -12,9 +12,9 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from email.utils import format_datetime
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -35,7 +35,17 @@ from bulletin.providers._provider import (
     Surroundings,
     Way,
 )
-from bulletin.providers._service import Calls, Trouble, accepted, key_of, session_with, settings_of, trouble, words_of
+from bulletin.providers._service import (
+    Api,
+    Calls,
+    Trouble,
+    accepted,
+    key_of,
+    session_with,
+    settings_of,
+    trouble,
+    words_of,
+)
 from bulletin.render.message import Message, from_header
 
 CAPABILITIES = Capabilities(
@@ -116,49 +126,43 @@ def open(surroundings: Surroundings) -> AbstractContextManager[Session]:
     return session_with(lambda post: Session(mailgun, post, surroundings), settings.timeout)
 
 
-@dataclass(frozen=True, slots=True)
-class Mailgun:
-    """What Mailgun is told and what its answers mean. Pure."""
+class Mailgun(Api):
+    """What Mailgun is told and what its answers mean."""
 
-    settings: Settings
-    base: str
-    key: str = field(repr=False)
-    title: str = "Mailgun"
-    batch: int = CAPABILITIES.batch
-    batch_bytes: int | None = CAPABILITIES.batch_bytes
-    repeats: bool = False
-    _forms: Once[_Form] = field(init=False, repr=False, compare=False)
+    title = "Mailgun"
+    capabilities = CAPABILITIES
+    hints: Mapping[int, str] = {
+        0: "Look at what Mailgun says, and at [providers.mailgun].",
+        200: "Check endpoint and domain under [providers.mailgun].",
+        401: f"Check {KEY_VARIABLE}, and that the key is for this region.",
+        402: "Look at the account at Mailgun.",
+        403: "Look at the account at Mailgun: the key may not do this for the domain.",
+        404: "Check domain and region under [providers.mailgun]: a domain is known in one region only.",
+        413: "The message is too large. See: bulletin check",
+    }
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_forms", Once(lambda message: _Form.of(message, self.settings)))
+    def __init__(self, settings: Settings, base: str, key: str) -> None:
+        super().__init__(f"{base}/v3/{settings.domain}", key)
+        self._forms = Once(lambda message, mailing: _Form.of(message, mailing, settings))
 
-    @property
-    def hints(self) -> dict[int, str]:
-        """What to do about an answer that stops the run."""
-        return {
-            0: "Look at what Mailgun says, and at [providers.mailgun].",
-            200: "Check endpoint and domain under [providers.mailgun].",
-            401: f"Check {KEY_VARIABLE}, and that the key is for this region.",
-            402: "Look at the account at Mailgun.",
-            403: "Look at the account at Mailgun: the key may not do this for the domain.",
-            404: "Check domain and region under [providers.mailgun]: a domain is known in one region only.",
-            413: "The message is too large. See: bulletin check",
-        }
+    def login(self) -> dict[str, str]:
+        """Name and key."""
+        return {"Authorization": _http.basic("api", self._key)}
 
     def request(self, mailing: str, letters: Sequence[Letter], message: Message) -> HttpRequest:
         """One call for all letters. Each reader sees only their own address, and has their own unsubscribe header."""
-        form = self._forms(message)
+        form = self._forms(message, mailing)
         values = zip(letters, form.entries.of(letters), strict=True)
         variables = b",".join([b'"%s":%s' % (in_json(letter.address), entry) for letter, entry in values])
         own = message.personal_headers(letters[0])
         fields = [
             *form.fields,
             *((f"h:{name}", f"%recipient.{_variable(name)}%") for name in own),
-            ("o:tag", mailing),
             ("recipient-variables", f"{{{variables.decode()}}}"),
         ]
         content_type, body = _http.form(fields, ("to", [letter.address for letter in letters]))
-        return self.call("POST", "/messages", body, content_type)
+        made = self.call("POST", "/messages", body=body)
+        return replace(made, headers={**made.headers, "Content-Type": content_type})
 
     def outcomes(self, letters: Sequence[Letter], response: HttpResponse) -> list[Outcome] | Trouble:
         """All the same: Mailgun answers for the call as a whole."""
@@ -170,25 +174,6 @@ class Mailgun:
             return Trouble.STOP if "Magnificent" in said and not response.json() else Trouble.UNSURE
         return Trouble.ADDRESS if response.status == 400 and about_address(response) else trouble(response)
 
-    def pause(self, response: HttpResponse) -> float:
-        """None: its limits are high, and it says so when they are reached."""
-        return 0.0
-
-    def call(self, method: str, path: str, body: bytes = b"", content_type: str = "") -> HttpRequest:
-        """A request about the domain."""
-        login = _http.basic("api", self.key)
-        return HttpRequest(
-            url=f"{self.base}/v3/{self.settings.domain}{path}",
-            method=method,
-            headers={"Authorization": login, **({"Content-Type": content_type} if content_type else {})},
-            body=body,
-            secrets=(login.removeprefix("Basic "), self.key),
-        )
-
-    def question(self, path: str, **parameters: object) -> HttpRequest:
-        """A request for what stands under this path of the domain."""
-        return self.call("GET", _http.with_query(path, ((name.replace("_", "-"), v) for name, v in parameters.items())))
-
 
 @dataclass(frozen=True, slots=True)
 class _Form:
@@ -198,7 +183,7 @@ class _Form:
     entries: Entries
 
     @classmethod
-    def of(cls, message: Message, settings: Settings) -> _Form:
+    def of(cls, message: Message, mailing: str, settings: Settings) -> _Form:
         envelope = message.envelope
         subject, text = _neutral(subject_of(message)), _with_variables(message, in_html=False)
         reply_to = {"Reply-To": envelope.reply_to} if envelope.reply_to else {}
@@ -210,6 +195,7 @@ class _Form:
             ("html", _with_variables(message, in_html=True)),
             *((f"h:{name}", _neutral(value)) for name, value in headers.items()),
             ("v:bulletin_key", "%recipient.key%"),
+            ("o:tag", mailing),
             ("o:suppress-headers", "X-Mailgun-Variables"),
             *((option, "no") for option in ("o:tracking", "o:tracking-clicks", "o:tracking-opens")),
             ("o:require-tls", "yes" if settings.require_tls else "no"),
@@ -309,7 +295,7 @@ class Session(Calls):
         for start in range(0, len(addresses), 1000):
             some = addresses[start : start + 1000]
             records = [{"address": address, "tags": ["*"], "created_at": at} for address in some]
-            self.ask(self._mailgun.call("POST", "/unsubscribes", json.dumps(records).encode(), "application/json"))
+            self.ask(self._mailgun.call("POST", "/unsubscribes", records))
 
 
 def _last_part(address: object) -> str:

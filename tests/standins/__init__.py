@@ -220,6 +220,13 @@ def is_bad(address: str) -> bool:
     return address.startswith("bad")
 
 
+def lowered(headers: dict[str, str]) -> dict[str, str]:
+    """Headers by name in small letters, each of which stands once."""
+    found = {name.lower(): value for name, value in headers.items()}
+    assert len(found) == len(headers), "a header stands twice"
+    return found
+
+
 def load(name: str) -> type[StandIn]:
     """The stand-in for a provider."""
     module = importlib.import_module(f"standins.{name}")
