@@ -53,10 +53,11 @@ TABLES: dict[tuple[str, str], type[Any]] = {
     ("settings", "[checking]"): config.Checking,
     ("settings", "[sending]"): config.Sending,
     ("settings", "[retention]"): config.Retention,
+    ("settings", "[providers.smtp]"): registry.load("providers", "smtp").Settings,
     **{
-        ("settings" if name == "smtp" else "providers", f"[providers.{name}]"): registry.load("providers", name).Settings
+        ("providers", f"[providers.{name}]"): registry.load("providers", name).Settings
         for name in registry.names("providers")
-        if name != "outbox"
+        if name not in ("outbox", "smtp")
     },
 }
 """Page and heading of each table of keys. `python tests/test_manual.py` writes them, and our schema file, anew."""
