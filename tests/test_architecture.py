@@ -32,6 +32,7 @@ LAYERS = {
         "registry",
         "sampleweb",
         "asking",
+        "children",
     },
     "doors": {"config", "issuefile", "door", "fitting", "markings", "words"},
     "nouns": {"model", "errors", "colours", "addresses", ""},

@@ -1,17 +1,12 @@
-"""Reads other people's bytes in child processes that can be ended.
-
-Hostile input can hold a parser for minutes and take all memory (F-22). A child gets bytes and gives back candidates;
-when it takes too long it is ended and another takes its place.
-"""
+"""Reads documents of strangers in child processes: a child gets bytes and gives back candidates (F-22)."""
 
 from __future__ import annotations
 
-import multiprocessing
-import threading
 from types import TracebackType
 from typing import Any, Final
 
 from bulletin import registry
+from bulletin.children import ChildFailed, Children
 from bulletin.model import Candidate
 from bulletin.sources._source import Document, Reading, Rests, SourceKind, Spec, UnreadableError
 
@@ -28,9 +23,7 @@ class Readers:
     """
 
     def __init__(self, *, workers: int = 2, seconds: float = 5.0, memory: int = 1_000_000_000) -> None:
-        self._workers, self._seconds, self._memory = workers, seconds, memory
-        self._lock = threading.Lock()
-        self._pool: Any = None
+        self._children = Children(_PRELOADED, workers=workers, seconds=seconds, memory=memory)
 
     def __enter__(self) -> Readers:
         return self
@@ -38,10 +31,7 @@ class Readers:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._pool is not None:
-            # Children that are ended while they start complain about it, so they are ended early only in an emergency.
-            self._pool.stop() if kind else self._pool.close()
-            self._pool.join()
+        self._children.__exit__(kind, error, trace)
 
     def read(self, kind: str, document: Document, spec: Spec) -> Reading:
         """What the source kind reads in the document. Raises `UnreadableError`, also for time and memory."""
@@ -58,45 +48,10 @@ class Readers:
         return self._ask(_answer, kind, question, document)
 
     def _ask(self, function: Any, *arguments: Any) -> Any:
-        from pebble import ProcessExpired
-
-        future = self._started().schedule(function, args=arguments, timeout=self._seconds)
         try:
-            return future.result()
-        except TimeoutError:
-            raise UnreadableError(f"takes longer than {self._seconds:g} s to read") from None
-        except MemoryError:
-            raise UnreadableError("takes too much memory to read") from None
-        except ProcessExpired:
-            raise UnreadableError("cannot be read: it ends the program that reads it") from None
-
-    def _started(self) -> Any:
-        from pebble import ProcessPool
-
-        with self._lock:
-            if self._pool is None:
-                self._pool = ProcessPool(
-                    max_workers=self._workers, initializer=_limit_memory, initargs=(self._memory,), context=_context()
-                )
-            return self._pool
-
-
-def _context() -> Any:
-    """How children start: from a small server process, because a copy of a process with threads may hang."""
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(list(_PRELOADED))
-    return context
-
-
-def _limit_memory(size: int) -> None:
-    try:
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_AS, (size, size))
-    except (ImportError, OSError, ValueError):
-        return  # Windows and some others have no such limit; the time limit still holds
+            return self._children.run(function, *arguments)
+        except ChildFailed as failure:
+            raise UnreadableError(str(failure)) from None
 
 
 def _read(kind: str, document: Document, spec: Spec) -> Reading:
