@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from bulletin import colours, door
@@ -260,6 +260,28 @@ class Checking:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Mailbox:
+    """Where bounces, complaints and opt-outs by mail arrive, read over IMAP. Its password is in the environment."""
+
+    __pydantic_config__ = STRICT
+
+    host: str
+    """Name of the IMAP server: outlook.office365.com"""
+    user: str
+    """Name to sign in with, often the mail address."""
+    port: int = 993
+    """Port of the server; 143 with security = "starttls"."""
+    security: Literal["tls", "starttls"] = "tls"
+    """How the connection is protected: tls from the start, or starttls. Certificates are always checked."""
+    folder: str = "INBOX"
+    """Folder that is read."""
+    done_folder: str | None = None
+    """Folder that mails are moved to once they are dealt with. Leave out to mark them as read instead."""
+    ca_file: str | None = None
+    """File with the certificate of an authority of your own, if the server has one from there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Retention:
     """How long things about readers are kept; `bulletin subscribers purge` deletes what is older."""
 
@@ -317,6 +339,8 @@ class Config:
     """Whether a mail that holds nothing stricter says OFFICIAL at its top and end."""
     sending: Sending = field(default_factory=Sending)
     """How mail leaves."""
+    mailbox: Mailbox | None = None
+    """Mailbox that is read for bounces, complaints and opt-outs by mail."""
     retention: Retention = field(default_factory=Retention)
     """How long things about readers are kept."""
     providers: dict[str, dict[str, Any]] = field(default_factory=dict)

@@ -19,7 +19,18 @@ LAYERS = {
     "stages": {
         *("starting", "collecting", "linkcheck", "sources", "selection", "translations", "editions", "checks"),
         *("clients", "render"),
-        *("gate", "archive", "subscribers", "delivery", "providers", "manual", "doctor", "domains", "outside"),
+        *(
+            "gate",
+            "archive",
+            "subscribers",
+            "delivery",
+            "mailbox",
+            "providers",
+            "manual",
+            "doctor",
+            "domains",
+            "outside",
+        ),
     },
     "edge": {
         "publication",
@@ -65,7 +76,7 @@ OUTSIDE_WORLD = {
 HEAVY = {
     *("pydantic", "ruamel", "mjml", "premailer", "feedparser", "requests", "sqlalchemy", "PIL", "starlette", "uvicorn"),
     *("rich", "jinja2", "lxml", "icalendar", "selectolax", "nh3", "markdown_it", "dateutil", "feedgenerator"),
-    *("email_validator", "charset_normalizer"),
+    *("email_validator", "charset_normalizer", "imapclient"),
     *("rapidfuzz", "htmldate", "recurring_ical_events", "textual"),
     *("tinycss2", "hunspell", "readability", "dns", "dkim", "alembic", "openpyxl", "cryptography"),
 }

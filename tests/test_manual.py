@@ -52,6 +52,7 @@ TABLES: dict[tuple[str, str], type[Any]] = {
     ("settings", "[collecting]"): config.Collecting,
     ("settings", "[checking]"): config.Checking,
     ("settings", "[sending]"): config.Sending,
+    ("settings", "[mailbox]"): config.Mailbox,
     ("settings", "[retention]"): config.Retention,
     ("settings", "[providers.smtp]"): registry.load("providers", "smtp").Settings,
     **{

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -12,7 +13,8 @@ from bulletin.cli.collect import plural
 
 if TYPE_CHECKING:
     from bulletin.delivery.eventlog import Logged
-    from bulletin.flow import Overview
+    from bulletin.delivery.receiving import Taken
+    from bulletin.flow import MailsRead, Overview
     from bulletin.model import EventKind
 
 
@@ -135,3 +137,54 @@ def settle(number: int, answer: str | None, address: str, who: str | None) -> No
         output.done("Dismissed. Nothing comes of it.")
     else:
         output.done("It counts." if changed else "It counts, and changes nothing: no more mail went there anyway.")
+
+
+@events.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def read(files: tuple[Path, ...]) -> None:
+    """Take in bounces, complaints and opt-outs from saved mails: FILES ending in .eml."""
+    from bulletin import flow
+
+    _show_read(flow.read_files(output.publication(), files))
+
+
+@events.command()
+@click.option("--dry-run", is_flag=True, help="Only say what is there; change nothing, here or in the mailbox.")
+def mailbox(dry_run: bool) -> None:
+    """Read the mailbox of the settings for bounces, complaints and opt-outs by mail.
+
+    No mail is deleted. What was understood is marked as read, or moved to done_folder; what you have to look at gets a
+    flag. Run it on a timer: opt-outs have to count within two days.
+    """
+    from bulletin import flow
+
+    _show_read(flow.read_mailbox(output.publication(), dry_run=dry_run))
+    if dry_run:
+        output.say("This was a dry run. Nothing was changed.")
+
+
+def _show_read(found: MailsRead) -> None:
+    others = found.mails - found.ours
+    output.show(f"{plural(found.mails, 'mail', 'mails')} read")
+    output.show(f"  {found.ours:>6,} with a report or an opt-out")
+    if others:
+        output.show(f"  {others:>6,} left as they are")
+    _show_taken(found.taken)
+    if found.for_a_person:
+        output.warn(f"{plural(found.for_a_person, 'mail waits', 'mails wait')} for you: bulletin events review")
+
+
+def _show_taken(taken: Taken) -> None:
+    from bulletin.subscribers.consent import Cause
+
+    if taken.again:
+        output.show(f"  {taken.again:>6,} known already")
+    for cause, words in (
+        (Cause.BOUNCE, "suspended, because their address failed"),
+        (Cause.COMPLAINT, "taken off, because they complained"),
+        (Cause.UNSUBSCRIBE, "unsubscribed"),
+    ):
+        if taken.moved[cause]:
+            output.show(f"  {taken.moved[cause]:>6,} {'reader' if taken.moved[cause] == 1 else 'readers'} {words}")
+    if taken.settled:
+        output.show(f"  {taken.settled:>6,} unknown deliveries turned out to have left")

@@ -54,8 +54,11 @@ from bulletin.flow.readers import (
     withheld,
 )
 from bulletin.flow.receiving import (
+    MailsRead,
     Overview,
     overview_of_events,
+    read_files,
+    read_mailbox,
     receiver_of,
     reinstate,
     settle_event,
@@ -113,8 +116,11 @@ __all__ = [  # noqa: RUF022 - in the order of the story
     "send",
     "send_test",
     # receiving
+    "MailsRead",
     "Overview",
     "overview_of_events",
+    "read_files",
+    "read_mailbox",
     "receiver_of",
     "reinstate",
     "settle_event",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bulletin.errors import BulletinError
@@ -14,9 +15,11 @@ from bulletin.flow.readers import normal_address
 from bulletin.publication import Publication
 
 if TYPE_CHECKING:
+    from bulletin.children import Children
     from bulletin.delivery.eventlog import Logged
-    from bulletin.delivery.receiving import Receiver
-    from bulletin.model import EventKind, Subscriber
+    from bulletin.delivery.receiving import Receiver, Taken
+    from bulletin.mailbox.meaning import Office
+    from bulletin.model import DeliveryEvent, EventKind, Subscriber
 
 ALERTS_FOR = dt.timedelta(days=30)
 """How long it is told that mail was turned down for the sender's own sake."""
@@ -133,3 +136,138 @@ def reinstate(home: Publication, address: str, *, who: str, why: str) -> None:
                 "before the address bounced, its owner had not agreed to get the bulletin, or had left.",
                 hint="Only they can change that: by signing up and confirming it.",
             )
+
+
+# ---------------------------------------------------------------- mails that came back
+
+
+@dataclass(slots=True, kw_only=True)
+class MailsRead:
+    """What came of reading mails."""
+
+    mails: int = 0
+    ours: int = 0
+    """Those that reported something; the others were left as they are."""
+    for_a_person: int = 0
+    """Those of ours that somebody has to look at."""
+    taken: Taken
+
+
+def read_files(home: Publication, files: Sequence[Path]) -> MailsRead:
+    """Take in bounces, complaints and opt-outs from saved mails (.eml)."""
+    from bulletin.delivery.receiving import Taken
+    from bulletin.mailbox.reading import LARGEST_MAIL
+
+    found = MailsRead(taken=Taken())
+    with _mail_reader(home) as reader:
+        for path in files:
+            with path.open("rb") as file:
+                reader.take(file.read(LARGEST_MAIL + 1), found, at=None)
+    return found
+
+
+def read_mailbox(home: Publication, *, dry_run: bool = False) -> MailsRead:
+    """Take in what came to the mailbox of the settings since the last time.
+
+    What was understood is marked as read or moved; what a person has to look at gets a flag; all else is left as it is.
+    Stopped in the middle, it goes on where it was. Raises `BulletinError` if the mailbox is not set up or not reached.
+    """
+    import hashlib
+
+    from bulletin.delivery.receiving import Taken
+    from bulletin.mailbox.imap import open_box
+    from bulletin.mailbox.reading import LARGEST_MAIL
+
+    setting = home.config.mailbox
+    if setting is None:
+        raise BulletinError(
+            "there is no mailbox to read.", hint="Describe it under [mailbox]. See: bulletin help after-sending"
+        )
+    named = f"{setting.host} {setting.user} {setting.folder}"
+    source = f"mailbox {hashlib.sha256(named.encode()).hexdigest()[:32]}"
+    found = MailsRead(taken=Taken())
+    with _mail_reader(home, dry_run=dry_run) as reader, open_box(setting, home.environment, read_only=dry_run) as box:
+        validity, _, last = reader.receiver.log.cursor(source).partition(":")
+        for number in box.after(int(last) if validity == str(box.validity) else 0):
+            if box.size(number) > LARGEST_MAIL:
+                proven = reader.set_aside(f"{source} {box.validity}:{number}", found)
+            else:
+                data, at = box.mail(number)
+                proven = reader.take(data, found, at=at or now())
+            if dry_run:
+                continue
+            if proven is not None:
+                (box.done if proven else box.for_a_person)(number)
+            reader.receiver.log.move_cursor(source, f"{box.validity}:{number}", now=now())
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _MailReader:
+    """Reads mails one by one, each in a child process that can be ended (V-16)."""
+
+    receiver: Receiver
+    office: Office
+    children: Children
+    dry_run: bool
+
+    def take(self, data: bytes, found: MailsRead, *, at: dt.datetime | None) -> bool | None:
+        """Take in one mail: whether what it says was proven, None if it is no affair of ours. Without `at`, the time
+        that it bears itself counts."""
+        from bulletin.children import ChildFailed
+        from bulletin.mailbox.meaning import events_of
+        from bulletin.mailbox.reading import read, unreadable
+
+        try:
+            mail = self.children.run(read, data)
+        except ChildFailed as failure:
+            mail = unreadable(data, str(failure))
+        return self._take(events_of(mail, self.office, at=at or mail.at or now()), found)
+
+    def set_aside(self, name: str, found: MailsRead) -> bool | None:
+        """Note a mail that is too large to be fetched."""
+        from bulletin.mailbox.meaning import events_of
+        from bulletin.mailbox.reading import too_large
+
+        return self._take(events_of(too_large(name), self.office, at=now()), found)
+
+    def _take(self, events: Sequence[DeliveryEvent], found: MailsRead) -> bool | None:
+        found.mails += 1
+        if not events:
+            return None
+        proven = not any(event.doubt for event in events)
+        found.ours += 1
+        found.for_a_person += not proven
+        if not self.dry_run:
+            found.taken += self.receiver.take(events)
+        return proven
+
+
+@contextmanager
+def _mail_reader(home: Publication, *, dry_run: bool = False) -> Iterator[_MailReader]:
+    from bulletin.children import Children
+    from bulletin.delivery.receiving import MAILINGS_REMEMBERED
+    from bulletin.mailbox.meaning import Office
+    from bulletin.render.message import make_message_id
+    from bulletin.subscribers.address import AddressRefused, normalise
+
+    sender = home.config.sender
+    with receiver_of(home) as receiver, Children(["bulletin.mailbox.reading"], workers=1) as children:
+
+        def reader_of(address: str) -> str | None:
+            try:
+                person = receiver.readers.find(normalise(address))
+            except AddressRefused:
+                return None
+            return person.id if person else None
+
+        office = Office(
+            secret=home.secret(),
+            unsubscribe_mailbox=sender.unsubscribe_mailbox or "",
+            mailings=tuple(reversed(receiver.ledger.mailings(newest=MAILINGS_REMEMBERED))),
+            message_id=lambda key: make_message_id(key, sender.address),
+            reader_of=reader_of,
+        )
+        if not dry_run:
+            receiver.catch_up()
+        yield _MailReader(receiver, office, children, dry_run)

@@ -1,0 +1,1 @@
+"""Mails that come back to our mailboxes: bounces, complaints and opt-outs."""
