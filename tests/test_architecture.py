@@ -39,6 +39,7 @@ LAYERS = {
         "migrations",
         "http",
         "guard",
+        "history",
         "pictures",
         "registry",
         "sampleweb",
