@@ -686,7 +686,9 @@ def _sources(config: Config) -> Iterator[Complaint]:
             if source.url.startswith(("/", "\\")) or ":" in source.url or ".." in source.url.split("/"):
                 hint = 'Make one beside bulletin.toml, and write its name: url = "saved"'
                 yield ("sources", number, "url"), f'"{source.url}" is not a folder of the publication.', hint
-        elif not re.match(r"https?://[^\s/]+", source.url):
+        elif not re.match(
+            r"(https?|webcals?)://[^\s/]+" if source.kind == "calendar" else r"https?://[^\s/]+", source.url
+        ):
             yield ("sources", number, "url"), f'"{source.url}" is not a web address.', "It should start with https://."
         for name, most in (("limit", 1000), ("pages", 20)):
             if not 1 <= getattr(source, name) <= most:

@@ -77,6 +77,8 @@ def make_publication(directory: Path, address: str, environment: Mapping[str, st
         pass
     settings = starting.filled("demo.toml", host=urlsplit(address).netloc, sources=sampleweb.settings(address))
     write_atomically(directory / "bulletin.toml", settings.encode())
+    for name, data in sampleweb.saved_files(address).items():
+        write_atomically(directory / sampleweb.SAVED / name, data)
     return open_publication(directory, environment)
 
 

@@ -376,9 +376,11 @@ def test_an_article_page_says_what_it_is() -> None:
         url="https://www.example.org/news/safer-journeys",
         source="Example Transport Trust",
         published=dt.date(2024, 5, 8),
+        updated=dt.date(2024, 5, 20),
         summary="Night buses in four towns now stop on request, so that nobody has to walk far alone.",
         image="https://www.example.org/pictures/bus.jpg",
         image_alt="A bus at a stop in the evening.",
+        why="headline from OpenGraph and main heading, day from JSON-LD",
     )
 
 

@@ -18,6 +18,7 @@ COMMANDS = {
     "demo": ("demo", "Show the whole story on sample sources."),
     "init": ("start", "Make a new publication in a folder."),
     "new": ("start", "Start an issue."),
+    "sources": ("sources", "Say how sources are doing, and what a site offers."),
     "collect": ("collect", "Ask all sources for news, into the inbox."),
     "add": ("collect", "Add one story, from its web address or by hand."),
     "pick": ("pick", "Place stories from the inbox in sections."),

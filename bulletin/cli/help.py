@@ -45,7 +45,7 @@ def help(topic: str | None) -> None:
 
 
 _ORDER = (
-    *("start", "issue-file", "collecting", "choosing", "checking", "previewing"),
+    *("start", "issue-file", "sources", "collecting", "choosing", "checking", "previewing"),
     *("sending", "after-sending", "domain", "archive", "subscribers", "settings", "providers", "words"),
 )
 

@@ -33,7 +33,9 @@ from bulletin.flow.composing import (
     place,
     ran_in,
     skip,
+    sources_health,
     translate,
+    try_source,
 )
 from bulletin.flow.publishing import build_archive
 from bulletin.flow.readers import (
@@ -79,7 +81,9 @@ __all__ = [  # noqa: RUF022 - in the order of the story
     "place",
     "ran_in",
     "skip",
+    "sources_health",
     "translate",
+    "try_source",
     # checking
     "Checked",
     "Fixed",

@@ -14,6 +14,7 @@ from bulletin.model import Candidate, Image, Item
 from bulletin.publication import Publication, open_publication, write_atomically
 
 if TYPE_CHECKING:
+    from bulletin.collecting import Finding, Health
     from bulletin.issuefile import IssueFile
     from bulletin.sources import SourceReport
 
@@ -90,7 +91,7 @@ def collect(
     from bulletin.issuefile import edit, read
 
     if not home.config.sources:
-        raise BulletinError("bulletin.toml names no sources.", hint="See: bulletin help collecting")
+        raise BulletinError("bulletin.toml names no sources.", hint="See: bulletin help sources")
     date = home.read_issue(issue).issue.date
     reports = collecting.gather(
         home.config.sources,
@@ -118,6 +119,21 @@ def collect(
     return Collected(reports, chosen.new, chosen.left_out, tuple(unread))
 
 
+def sources_health(home: Publication) -> tuple[Health, ...]:
+    """How each source has been doing. Nothing is asked for it."""
+    from bulletin import collecting
+
+    with collecting.open_memory(home.memory_path) as memory:
+        return collecting.health_of(home.config.sources, memory.states(), now(), home.config.zone)
+
+
+def try_source(home: Publication, url: str) -> tuple[Finding, ...]:
+    """What a site offers to collect from. Raises `BulletinError` if its address cannot be fetched."""
+    from bulletin import collecting
+
+    return collecting.discover(url, client=client_for(home), zone=home.config.zone, today=today(home))
+
+
 def add_page(home: Publication, issue: str, url: str, section: str | None = None) -> Candidate:
     """Read a page's title, summary, date, site and picture and put it into the issue's inbox."""
     from bulletin import collecting
@@ -131,7 +147,9 @@ def add_page(home: Publication, issue: str, url: str, section: str | None = None
         raise BulletinError(error.message, hint=error.hint or by_hand) from None
     _refuse_known(home.read_issue(issue), candidate.url)
     return add_candidate(
-        home, issue, replace(candidate, section=section or candidate.section, why="added by its address")
+        home,
+        issue,
+        replace(candidate, section=section or candidate.section, why=f"added by its address; {candidate.why}"),
     )
 
 

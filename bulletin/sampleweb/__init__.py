@@ -2,7 +2,7 @@
 
 They have the shapes of real ones, and their traps: an updated page that comes back as a new entry, headlines with a
 document type before them and a space behind, marks escaped twice, a story without a date, one story told by two
-sources, a list page without a feed, and a source that is broken.
+sources, a list page without a feed, a calendar, a page that only a browser may open, and a source that is broken.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from typing import Any
 
 BROKEN = "inspectorate.xml"
 """The feed that is not there."""
+SAVED = "saved"
+"""The folder of saved pages and mails, in the publication's own."""
 
 
 _SOURCES: tuple[dict[str, Any], ...] = (
@@ -45,6 +47,7 @@ _SOURCES: tuple[dict[str, Any], ...] = (
     {
         "id": "home-department",
         "title": "Sample Home Department",
+        "kind": "govuk",
         "url": "home-department.atom",
         "section": "government",
     },
@@ -91,6 +94,20 @@ _SOURCES: tuple[dict[str, Any], ...] = (
         },
     },
     {
+        "id": "diary",
+        "title": "Sample Learning Diary",
+        "kind": "calendar",
+        "url": "diary.ics",
+        "section": "events",
+    },
+    {
+        "id": "saved",
+        "title": "Saved pages",
+        "kind": "folder",
+        "url": SAVED,
+        "section": "national",
+    },
+    {
         "id": "regulator",
         "title": "Sample Online Regulator",
         "url": "regulator.atom",
@@ -111,7 +128,16 @@ def serve() -> Iterator[str]:
 
 def settings(base: str) -> list[dict[str, Any]]:
     """The sources at `base` as they would stand in `bulletin.toml`, one table each."""
-    return [{**source, "url": base + source["url"]} for source in _SOURCES]
+    return [
+        source if source.get("kind") == "folder" else {**source, "url": base + source["url"]} for source in _SOURCES
+    ]
+
+
+def saved_files(base: str) -> dict[str, bytes]:
+    """What a person would have put into the folder `SAVED`, by file name: a page from a browser, and a mail."""
+    from bulletin.sampleweb._server import saved
+
+    return saved(base)
 
 
 def extra_page(base: str) -> str:

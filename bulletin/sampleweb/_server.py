@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import socket
 import threading
@@ -23,9 +24,12 @@ _TYPES: Final = {
     "rdf": "application/xml",
     "atom": "application/atom+xml; charset=utf-8",
     "png": "image/png",
+    "ics": "text/calendar; charset=utf-8",
+    "eml": "message/rfc822",
     "txt": "text/plain; charset=utf-8",
 }
 _MARKUP: Final = ("html", "xml", "rdf", "atom")
+_MAIL: Final = "forwarded.eml"
 _ROBOTS: Final = "User-agent: *\nDisallow: /private/\n"
 
 
@@ -77,7 +81,7 @@ def site(base: str) -> dict[str, tuple[str, bytes]]:
     }
     found = {"/robots.txt": (_TYPES["txt"], _ROBOTS.encode())}
     for name in sorted(sources):
-        if name != "story.html":
+        if name not in ("story.html", _MAIL):
             text = environment.get_template(name).render(tools)
             encoding = "iso-8859-1" if 'encoding="iso-8859-1"' in text else "utf-8"
             found[f"/{name}"] = (_TYPES[name.rpartition(".")[2]], text.encode(encoding))
@@ -85,11 +89,23 @@ def site(base: str) -> dict[str, tuple[str, bytes]]:
     for name, it in stories.items():
         text = article.render(tools, url=address(name), it={"published": None, "picture": None, "event": None, **it})
         found[path(name)] = (_TYPES["html"], text.encode())
+        if it["site"] == "Sample Home Department":
+            days = {"first_published_at": f"{it['published']}T09:00:00+01:00", "title": it["title"]}
+            found["/api/content" + path(name)] = ("application/json", json.dumps(days).encode())
+    found[f"/{_MAIL}"] = (_TYPES["eml"], environment.get_template(_MAIL).render(tools).encode())
     again = path("online-safety-week", "Sample Police Chiefs", "online-safety-week-in-400-schools/")
     found[again.rstrip("/")] = found[path("online-safety-week")]
     for picture in (here / "pictures").iterdir():
         found[f"/pictures/{picture.name}"] = (_TYPES["png"], picture.read_bytes())
     return found
+
+
+def saved(base: str) -> dict[str, bytes]:
+    """See `bulletin.sampleweb.saved_files`."""
+    pages = site(base)
+    where = "/news/sample-inspectorate/custody-inspection"
+    mark = f"<!-- saved from url=(0000){base.rstrip('/')}{where} -->\n"
+    return {"custody.html": mark.encode() + pages[where][1], "board.eml": pages[f"/{_MAIL}"][1]}
 
 
 def _application(pages: Mapping[str, tuple[str, bytes]]) -> Starlette:

@@ -217,19 +217,19 @@ def _what_it_is(document: Document) -> str:
     start = document.body[:4096].lower()
     if not re.search(rb"<!doctype html|<html|<head|<body", start):
         return _NOT_A_FEED
-    feeds = _named_feeds(document)
+    feeds = named_feeds(document)[:3]
     return "is a web page, not a feed" + (f"; the page names this feed: {', '.join(feeds)}" if feeds else "")
 
 
-def _named_feeds(document: Document) -> list[str]:
+def named_feeds(document: Document) -> tuple[str, ...]:
     """The feeds a web page names, for a person to choose from (F-30)."""
     from selectolax.lexbor import LexborHTMLParser
 
     kinds = ("application/rss+xml", "application/atom+xml", "application/feed+json", "application/json")
-    links = LexborHTMLParser(document.body).css('link[rel="alternate"][href]')
+    links = LexborHTMLParser(document.body).css('link[rel~="alternate"][href]')
     offered = [(link.attributes.get("type") or "", link.attributes.get("href") or "") for link in links]
-    found = [web_link(href, document.url) for kind in kinds for type_, href in offered if type_ == kind]
-    return [link for link in dict.fromkeys(found) if link][:3]
+    found = [web_link(href, document.url) for kind in kinds for type_, href in offered if type_.strip().lower() == kind]
+    return tuple(link for link in dict.fromkeys(found) if link)
 
 
 # ---------------------------------------------------------------- JSON Feed

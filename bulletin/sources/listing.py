@@ -7,6 +7,7 @@ The selectors are `entry`, `link`, `title`, `date`, `summary`, and `next` for th
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -113,3 +114,87 @@ def _date(node: Any) -> str:
 
 def _attribute(node: Any, name: str) -> str:
     return (node.attributes.get(name) or "") if node is not None else ""
+
+
+# ---------------------------------------------------------------- how a page that nobody described is made
+
+_FEWEST: Final = 3
+_HEADLINE_LETTERS: Final = 20
+_MOST_LINKS: Final = 2_000
+_A_FEED: Final = re.compile(
+    r"(?:/feed/?|/rss/?|\.rss|\.atom|/atom/?|(?:rss|atom|feed)\.xml|format=feed.*)\Z", re.IGNORECASE
+)
+_DATED: Final = re.compile(
+    r"\b\d{1,2}(?:st|nd|rd|th)? +(?:of +)?[A-Z][a-z]{2,8}\.?,? +\d{4}\b|\b\d{1,2}[/.]\d{1,2}[/.]\d{4}\b"
+)
+
+
+def linked_sources(document: Document) -> tuple[tuple[str, str], ...]:
+    """Kind and address of feeds and calendars that the page links to like any other page."""
+    from selectolax.lexbor import LexborHTMLParser
+
+    found: dict[str, str] = {}
+    for node in LexborHTMLParser(decoded(document.body, document.content_type)).css("a[href]")[:_MOST_LINKS]:
+        href = (node.attributes.get("href") or "").strip()
+        link = web_link(re.sub(r"\Awebcals?://", "https://", href), document.url)
+        if link and (href.startswith("webcal") or urlsplit(link).path.lower().endswith(".ics")):
+            found.setdefault(link, "calendar")
+        elif link and _A_FEED.search(link):
+            found.setdefault(link, "feed")
+    return tuple((kind, link) for link, kind in found.items())
+
+
+def guessed_selectors(document: Document) -> dict[str, str]:
+    """Selectors that fit the longest list of headlines on the page, dated ones first; empty if there is none."""
+    from selectolax.lexbor import LexborHTMLParser
+
+    tree = LexborHTMLParser(decoded(document.body, document.content_type))
+    lists: dict[tuple[str, str], list[Any]] = {}
+    for link in tree.css("a[href]")[:_MOST_LINKS]:
+        if len(plain(_words(link))) >= _HEADLINE_LETTERS:
+            entry = _entry_around(link)
+            if entry is not None:
+                lists.setdefault((_selector(entry), _selector(link)), []).append((entry, link))
+    best: tuple[tuple[bool, int], dict[str, str]] = ((False, 0), {})
+    for (entry_selector, link_selector), pairs in lists.items():
+        if len(pairs) < _FEWEST:
+            continue
+        entry = pairs[0][0]
+        selectors = {"entry": entry_selector, "link": link_selector}
+        date = _date_selector(entry)
+        selectors |= {"date": date} if date else {}
+        summary = next((node for node in entry.css("p") if len(plain(_words(node))) > 40), None)
+        selectors |= {"summary": _selector(summary)} if summary is not None else {}
+        score = (bool(date), len(pairs))
+        if score > best[0]:
+            best = (score, selectors)
+    return best[1]
+
+
+def _entry_around(link: Any) -> Any:
+    """The nearest thing around a link that has siblings made like it."""
+    node = link
+    for _ in range(6):
+        parent = node.parent
+        if parent is None or parent.tag in ("-undef", "html", "nav", "footer", "header"):
+            return None
+        alike = sum(1 for child in parent.iter() if _selector(child) == _selector(node))
+        if alike >= _FEWEST:
+            return node if node is not link else None
+        node = parent
+    return None
+
+
+def _selector(node: Any) -> str:
+    classes = re.findall(r"(?<!\S)[A-Za-z_][\w-]*(?!\S)", node.attributes.get("class") or "")
+    return f"{node.tag}.{classes[0]}" if classes else str(node.tag)
+
+
+def _date_selector(entry: Any) -> str:
+    if entry.css_first("time") is not None:
+        return "time"
+    for node in entry.css("*"):
+        text = plain(_words(node))
+        if len(text) <= 40 and _DATED.search(text) and not node.css("a") and node.tag != "a":
+            return _selector(node)
+    return ""

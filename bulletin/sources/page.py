@@ -1,14 +1,16 @@
 """One article page: what it says about itself, for `bulletin add URL`.
 
-Pages describe themselves in JSON-LD, OpenGraph, Twitter cards and plain HTML; they are asked in the order in which each
-is usually right.
+Pages describe themselves in JSON-LD, OpenGraph, Twitter cards, microdata and plain HTML, and not always the same way.
+For each field all are asked; what several say counts for more than what one says, and else the one that is most often
+right. Where a page says no day, one is guessed, and marked as such (F-28).
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -33,6 +35,12 @@ _DATES: Final = (
     "govuk:first-published-at",
     "parsely-pub-date",
 )
+_CHANGES: Final = ("article:modified_time", "og:updated_time", "dcterms.modified", "govuk:public-updated-at")
+_GUESSED_SIZE: Final = 1_000_000
+"""Letters of a page in which a day is looked for where it is not said; more would take too long."""
+
+_Saying = tuple[str, str]
+"""What a page says, and where it says it."""
 
 
 def request(spec: Spec) -> Request:
@@ -58,30 +66,124 @@ def _candidate(document: Document, spec: Spec) -> Candidate:
     page = _open(document)
     article, event = page.linked(_ARTICLES), page.linked(("Event",))
     about = article or event
-    title = headline(page.meta("og:title") or _string(about, "headline", "name") or page.meta("twitter:title"))
-    title = title or headline(page.words("h1")) or headline(page.words("title"))
+    site = _site(page, about, document.url)
+    title, from_title = _best(
+        (
+            (_string(about, "headline", "name"), "JSON-LD"),
+            (page.meta("og:title"), "OpenGraph"),
+            (page.meta("twitter:title"), "Twitter card"),
+            (page.itemprop("headline"), "microdata"),
+            (page.words("h1"), "main heading"),
+            (page.words("title"), "page title"),
+        ),
+        lambda said: _without_site(headline(said), site),
+    )
     if not title:
         raise UnreadableError("gives no headline; add the story by hand")
-    summary = page.meta("og:description", "description", "twitter:description") or _string(about, "description")
+    summary, _ = _best(
+        (
+            (page.meta("og:description"), "OpenGraph"),
+            (page.meta("description"), "description"),
+            (page.meta("twitter:description"), "Twitter card"),
+            (_string(about, "description"), "JSON-LD"),
+            (page.itemprop("description"), "microdata"),
+        ),
+        plain,
+    )
     picture = page.meta("og:image:secure_url", "og:image", "twitter:image", "twitter:image:src") or _image(about)
-    image = web_link(picture, document.url)
-    written = (_string(article, "datePublished"), page.meta(*_DATES), page.time())
-    days = (day(date, spec.zone, spec.today) for date in written if date)
+    image = web_link(picture or page.itemprop("image", "src"), document.url)
+    published, from_day, dated = _day(page, article, document, spec)
+    changed, _ = _first_day(
+        ((_string(article, "dateModified"), ""), (page.meta(*_CHANGES), ""), (page.itemprop("dateModified"), "")), spec
+    )
     return Candidate(
         title=title,
         url=_canonical(page, document.url),
-        source=_site(page, about, document.url),
-        published=next((found for found in days if found), None),
-        summary=extract(plain(summary or page.words("main p, article p"))),
+        source=site,
+        published=published,
+        dated=dated,
+        updated=changed if changed and published and changed > published else None,
+        summary=extract(summary or plain(page.words("main p, article p"))),
         image=image,
         image_alt=line(plain(page.meta("og:image:alt", "twitter:image:alt"))) or None if image else None,
         event=_event(event, document.url, spec.zone),
+        why=f"headline from {from_title}, " + (f"day from {from_day}" if published else "no day found"),
     )
+
+
+def _best(sayings: Sequence[_Saying], cleaned: Callable[[str], str]) -> _Saying:
+    """What most places of a page say, and where; of equals what the first says."""
+    said = [(text, place) for text, place in ((cleaned(raw), place) for raw, place in sayings if raw) if text]
+    votes: dict[str, list[str]] = {}
+    for text, place in said:
+        votes.setdefault(" ".join(re.findall(r"\w+", text.casefold())), []).append(place)
+    winner = max(votes.values(), key=len, default=[])
+    text = next((text for text, place in said if winner and place == winner[0]), "")
+    return text, " and ".join(winner[:2])
+
+
+def _without_site(title: str, site: str) -> str:
+    """A page title less the site's name behind it: "Headline | Ofcom", "Headline - GOV.UK"."""
+    parts = re.match(r"(.{12,}?)\s+[|–—-]\s+([^|–—]{2,60})\Z", title)
+    if not parts:
+        return title
+    names = {re.sub(r"\W", "", name.casefold()) for name in (site, *site.split("."))}
+    return parts[1] if re.sub(r"\W", "", parts[2].casefold()) in names or "|" in title else title
+
+
+def _day(page: _Page, article: dict[str, Any], document: Document, spec: Spec) -> tuple[dt.date | None, str, str]:
+    """The day of publication, where it stands, and a remark if it is not sure."""
+    found, place = _first_day(
+        (
+            (_string(article, "datePublished"), "JSON-LD"),
+            (page.meta(*_DATES), "OpenGraph or meta"),
+            (page.itemprop("datePublished"), "microdata"),
+            (page.time(), "time element"),
+        ),
+        spec,
+    )
+    if found:
+        return found, place, ""
+    guessed = _guessed_day(page.text, document.url, spec)
+    return (
+        (guessed, "a guess", "guessed from the page's address or words; look at the page")
+        if guessed
+        else (None, "", "")
+    )
+
+
+def _first_day(sayings: Sequence[_Saying], spec: Spec) -> tuple[dt.date | None, str]:
+    for written, place in sayings:
+        found = day(written, spec.zone, spec.today) if written else None
+        if found:
+            return found, place
+    return None, ""
+
+
+def _guessed_day(text: str, url: str, spec: Spec) -> dt.date | None:
+    """A day that stands in the address or the words (htmldate, which guesses right nine times in ten)."""
+    import logging
+
+    from htmldate import find_date
+
+    logging.getLogger("htmldate").setLevel(logging.CRITICAL)
+    try:
+        found = find_date(
+            text[:_GUESSED_SIZE],
+            url=url or None,
+            original_date=True,
+            extensive_search=False,
+            max_date=spec.today.isoformat(),
+        )
+    except Exception:  # a guess that fails is no guess
+        return None
+    return day(found, spec.zone, spec.today) if found else None
 
 
 @dataclass(frozen=True, slots=True)
 class _Page:
     tree: Any
+    text: str
     named: dict[str, str]
     """Contents of meta elements by property or name, in small letters; the first of each counts."""
     linked_data: tuple[dict[str, Any], ...]
@@ -99,6 +201,16 @@ class _Page:
             return ""
         return node.attributes.get("datetime") or plain(node.html or "")
 
+    def itemprop(self, name: str, attribute: str = "") -> str:
+        """What microdata says: an attribute made for programs, else the words."""
+        node = self.tree.css_first(f'[itemprop~="{name}"]')
+        if node is None:
+            return ""
+        for key in (attribute, "content", "datetime"):
+            if key and node.attributes.get(key):
+                return str(node.attributes[key])
+        return "" if attribute else plain(node.html or "")
+
     def linked(self, kinds: tuple[str, ...]) -> dict[str, Any]:
         """The first JSON-LD object of one of these types; empty if there is none."""
         return next((thing for thing in self.linked_data if any(_is_a(thing, kind) for kind in kinds)), {})
@@ -107,13 +219,14 @@ class _Page:
 def _open(document: Document) -> _Page:
     from selectolax.lexbor import LexborHTMLParser
 
-    tree = LexborHTMLParser(decoded(document.body, document.content_type))
+    text = decoded(document.body, document.content_type)
+    tree = LexborHTMLParser(text)
     named: dict[str, str] = {}
     for node in tree.css("meta[content]"):
         name = (node.attributes.get("property") or node.attributes.get("name") or "").lower()
         named.setdefault(name, (node.attributes.get("content") or "").strip())
     scripts = [node.text() for node in tree.css('script[type="application/ld+json"]')]
-    return _Page(tree, named, tuple(thing for script in scripts for thing in _things(script)))
+    return _Page(tree, text, named, tuple(thing for script in scripts for thing in _things(script)))
 
 
 def _things(script: str) -> Iterator[dict[str, Any]]:
