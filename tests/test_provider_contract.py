@@ -115,7 +115,7 @@ def test_every_provider_that_reaches_a_service_is_held_to_the_contract() -> None
 
 def test_every_description_says_whose_it_is_and_under_what_licence() -> None:
     for name in standins.NAMES:
-        source = json.loads((standins.DATA / f"{name}.json").read_text(encoding="utf-8"))["source"]
+        source = standins.load(name).source()
         assert {"file", "commit", "licence"} <= source.keys() or "by hand" in source["what"], name
 
 
@@ -165,7 +165,7 @@ def test_words_that_look_like_merge_tags_stay_words(service: StandIn, words: str
     words = "".join(sign for sign in words.strip() if sign.isprintable() or sign == "\t")
     text, page = f"{words} pxunsubscribe {words}", f"<p>{html.escape(words)}</p>pxunsubscribe{html.escape(words)}"
     subject = " ".join(words.replace("pxaddress", "").split()) or "May news"
-    service.mails.clear()
+    service.forget()
     (one,) = letters("ann")
     deliver(service, [one], template(edition(text=text, html=page, subject=subject)))
     (mail,) = service.mails
@@ -188,7 +188,7 @@ def test_q01_l14_a_service_mail_is_marked_as_one_and_is_no_lists(service: StandI
 def test_m10_a_letter_that_cannot_be_a_message_is_refused_alone(service: StandIn) -> None:
     """M-10, promise 6: nobody can reach a second reader, or another header, through an address."""
     for address in ("b\r\nob@example.org", "bob@example.org,eve@example.org", "Bob <bob@example.org>", '"b"@x.org'):
-        service.mails.clear()
+        service.forget()
         ann, cat = letters("ann", "cat")
         outcomes, _ = deliver(service, [ann, replace(letter(address, "id9", 9)), cat])
         assert kinds(outcomes) == [ACCEPTED, REFUSED, ACCEPTED]

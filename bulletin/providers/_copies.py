@@ -45,13 +45,20 @@ class Copy:
 class Entries:
     """Writes the JSON of one copy after the other. `describe` must use the values of a `Copy` as they are.
 
-    `tag` gives the form of a key that the provider takes.
+    `tag` gives the form of a key that the provider takes. `nested` says that `describe` puts personal values into JSON
+    that is itself a text in JSON.
     """
 
     def __init__(
-        self, message: Message, describe: Callable[[Copy], Any], *, tag: Callable[[str], str] = lambda key: key
+        self,
+        message: Message,
+        describe: Callable[[Copy], Any],
+        *,
+        tag: Callable[[str], str] = lambda key: key,
+        nested: bool = False,
     ) -> None:
         self._message, self._describe, self._tag = message, describe, tag
+        self._encoded = _twice_in_json if nested else in_json
         self._made: dict[tuple[str, ...], tuple[bytes | str, ...]] = {}
 
     def of(self, letters: Sequence[Letter]) -> Iterator[bytes]:
@@ -93,8 +100,8 @@ class Entries:
         values = {"address": in_json(letter.address), "key": in_json(self._tag(letter.key))}
         for name in self._message.markers:
             value = letter.personal[name]
-            values[f"text:{name}"] = encoded = in_json(value)
-            values[f"html:{name}"] = in_json(html.escape(value)) if _HTML.search(value) else encoded
+            values[f"text:{name}"] = encoded = self._encoded(value)
+            values[f"html:{name}"] = self._encoded(html.escape(value)) if _HTML.search(value) else encoded
         for name, value in headers.items():
             values[f"header:{name}"] = in_json(value)
         return values
@@ -134,6 +141,10 @@ def json_text(value: object) -> str:
 def in_json(value: str) -> bytes:
     """A value as it stands between the quotes of a JSON string."""
     return value.encode() if _PLAIN_IN_JSON.fullmatch(value) else json_text(value)[1:-1].encode()
+
+
+def _twice_in_json(value: str) -> bytes:
+    return in_json(in_json(value).decode())
 
 
 def subject_of(message: Message) -> str:

@@ -52,10 +52,24 @@ def refuse_unless_secret(call: Call, surroundings: Surroundings, title: str, var
 
 
 def _password(credentials: str) -> str:
+    return from_base64(credentials).decode("utf-8", "replace").partition(":")[2]
+
+
+def from_base64(value: object) -> bytes:
+    """The bytes behind a text; none if it is no base64."""
     try:
-        return base64.b64decode(credentials, validate=True).decode("utf-8", "replace").partition(":")[2]
+        return base64.b64decode(value, validate=True) if isinstance(value, str) else b""
     except (binascii.Error, ValueError):
-        return ""
+        return b""
+
+
+def need_cryptography(title: str) -> None:
+    """Raises `BulletinError` if the library for signatures with public keys is not there."""
+    try:
+        import cryptography  # noqa: F401 - whether it is there
+    except ImportError:
+        hint = "Install it with: pip install 'bulletin[webhooks]'"
+        raise BulletinError(f"reports from {title} cannot be proved: a library is missing.", hint=hint) from None
 
 
 def refuse_unless_signed(title: str, given: str | bytes, expected: str | bytes) -> None:

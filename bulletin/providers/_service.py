@@ -31,6 +31,9 @@ from bulletin.render.message import Message
 WAIT_S = 30.0
 """Seconds to leave a provider alone that says "later" and not how much later."""
 
+_WAIT_FOR_SOME_S = 5.0
+"""The same where it took some letters of a call: it is only being hurried."""
+
 _AGAIN_S = (1.0, 5.0)
 """Seconds before a call without an answer is asked for again under its key."""
 
@@ -110,15 +113,13 @@ class Api:
     title: str
     capabilities: Capabilities
     repeats = False
+    nested = False
+    """Whether personal values stand in JSON that is itself a text in JSON."""
     hints: Mapping[int, str]
 
     def __init__(self, base: str, key: str) -> None:
         self.base, self._key = base, key
-        self.entries = Once(
-            lambda message, mailing: Entries(
-                message, lambda copy: self.describe(message, mailing, copy), tag=self.tag_of
-            )
-        )
+        self.entries = Once(self._entries)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.base!r})"
@@ -132,6 +133,9 @@ class Api:
     def batch_bytes(self) -> int | None:
         """See `Service`."""
         return self.capabilities.batch_bytes
+
+    def _entries(self, message: Message, mailing: str) -> Entries:
+        return Entries(message, lambda copy: self.describe(message, mailing, copy), tag=self.tag_of, nested=self.nested)
 
     def describe(self, message: Message, mailing: str, copy: Copy) -> object:
         """One reader's copy, or what is said of one reader, as JSON."""
@@ -190,6 +194,7 @@ class Calls:
 
     def ask(self, request: HttpRequest) -> HttpResponse:
         """The answer to something that is no delivery. Raises `ProviderError` if it is none."""
+        self._wait()
         answer = self._post(request)
         if not isinstance(answer, HttpResponse):
             raise ProviderError(f"{self._service.title} gave no answer: {answer.reason}.", hint="Try again later.")
@@ -224,9 +229,7 @@ class Calls:
 
     def _answer(self, letters: Sequence[Letter], request: HttpRequest) -> tuple[HttpResponse | NotSent | NoAnswer, str]:
         """The answer to a call, and what was said instead of an answer the first time, if it had to be made again."""
-        if self.wait:
-            self._sleep(self.wait)
-            self.wait = 0.0
+        self._wait()
         answer, doubt = self._post(request), ""
         for seconds in _AGAIN_S if self._service.repeats else ():
             lost = isinstance(answer, NoAnswer) or (
@@ -238,6 +241,12 @@ class Calls:
             self._sleep(seconds)
             answer = self._post(request)
         return answer, doubt
+
+    def _wait(self) -> None:
+        """Leave the service alone for as long as it asked after the last call."""
+        if self.wait:
+            self._sleep(self.wait)
+            self.wait = 0.0
 
     def _certain(self, letters: Sequence[Letter], answer: HttpResponse | NotSent | NoAnswer) -> bool:
         """Whether an answer to a call made again also tells what became of the first."""
@@ -256,7 +265,7 @@ class Calls:
         if not isinstance(told, Trouble):
             known.update((outcome.key, outcome) for outcome in told)
             if any(outcome.kind is OutcomeKind.RETRY for outcome in told):
-                self._later, self.wait = True, response.retry_after or WAIT_S
+                self._later, self.wait = True, response.retry_after or _WAIT_FOR_SOME_S
         elif told in (Trouble.ADDRESS, Trouble.SIZE) and len(letters) > 1:
             self._in_halves(mailing, letters, message, known)
         elif told is Trouble.ADDRESS:

@@ -134,8 +134,12 @@ class StandIn:
 
     # ---- reports
 
+    @property
+    def webhook_settings(self) -> dict[str, Any]:
+        """What the provider needs in its settings to know its reports."""
+        return {}
+
     webhook_environment: ClassVar[dict[str, str]] = {}
-    webhook_settings: ClassVar[dict[str, Any]] = {}
     webhook_kinds: ClassVar[tuple[str, ...]] = ("DELIVERED", "BOUNCED", "SOFT_BOUNCED", "COMPLAINED", "OTHER")
     """Those that it reports, by the names of `EventKind`."""
 
@@ -167,6 +171,12 @@ class StandIn:
         raise NotImplementedError
 
     # ---- what all have in common
+
+    @classmethod
+    def source(cls) -> dict[str, str]:
+        """Whose the description is."""
+        found: dict[str, str] = json.loads((DATA / f"{cls.name}.json").read_text(encoding="utf-8"))["source"]
+        return found
 
     @property
     def described(self) -> dict[str, Any]:
@@ -209,6 +219,10 @@ class StandIn:
         self.calls.append(asked)
         self.faults += self.faults_of(asked)
         return self.answer(asked)
+
+    def forget(self) -> None:
+        """Forget what was sent, and that it was."""
+        self.mails.clear()
 
     def own_id(self) -> str:
         """A new name for a mail, as services give them."""
