@@ -74,6 +74,7 @@ def settings_in(config: Config, language: str, words: Words) -> Config:
         sections=tuple(replace(one, title=names["sections"].get(one.id, one.title)) for one in config.sections),
         topics=tuple(replace(one, title=names["topics"].get(one.id, one.title)) for one in config.topics),
         audiences=tuple(replace(one, title=names["audiences"].get(one.id, one.title)) for one in config.audiences),
+        lists=tuple(replace(one, title=names["lists"].get(one.id, one.title)) for one in config.lists),
     )
 
 

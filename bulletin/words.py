@@ -1,7 +1,7 @@
 """The theme's own words as data: one file for each language, `templates/words/cy.toml`.
 
 A publication's own file comes before the starter's, word by word. It may also hold what the settings say in the
-publication's language only: the tables `[publication]`, `[sections]`, `[topics]` and `[audiences]`.
+publication's language only: the tables `[publication]`, `[sections]`, `[topics]`, `[audiences]` and `[lists]`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ ENGLISH: Final = "en"
 FOLDER: Final = "words"
 """Where the mail's own words lie, below templates."""
 _LENGTHS: Final = MappingProxyType({"months": 12, "months_short": 12, "days": 7, "days_after_to": 7})
-TABLES: Final = ("publication", "sections", "topics", "audiences")
+TABLES: Final = ("publication", "sections", "topics", "audiences", "lists")
 OF_PUBLICATION: Final = (
     "name",
     "masthead",

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from bulletin.config import Config
-from bulletin.render import theme
+from bulletin.render import palette, theme
 from bulletin.render.message import Envelope, ServiceMessage
 from bulletin.words import Words
 
@@ -46,6 +46,8 @@ def service_message(
     values = {
         "language": config.language,
         "brand": config.brand,
+        "light": palette.light(config.brand),
+        "dark": palette.dark(config.brand),
         "masthead": config.brand.masthead or config.name,
         "subject": words.say(f"mail_{kind}", name=config.name),
         "words": words.say(f"mail_{kind}_lead", name=config.name),

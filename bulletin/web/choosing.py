@@ -113,13 +113,26 @@ class Choosing:
         )
         day = until.astimezone(zone).date() if until else None
         first, last = self._days()
+        names = self.pages.names(language)
+        foreign = self.pages.config.language if language != self.pages.config.language else ""
         lists: list[dict[str, Any]] = [
-            {"id": one.id, "title": one.title, "description": one.description, "on": one.id in on}
+            {
+                "id": one.id,
+                "title": one.title,
+                "description": one.description,
+                "on": one.id in on,
+                "lang": "" if one.id in names["lists"] else foreign,
+            }
             for one in config.lists
             if one.id in on or (one.public and is_offered_in(one, language))
         ]
         topics = [
-            {"id": one.id, "title": one.title, "on": person is not None and one.id in person.topics}
+            {
+                "id": one.id,
+                "title": one.title,
+                "on": person is not None and one.id in person.topics,
+                "lang": "" if one.id in names["topics"] else foreign,
+            }
             for one in config.topics
         ]
         # "Done. You will get the next issue." only where that is so.

@@ -57,6 +57,10 @@ class Pages:
         """The words of the pages."""
         return words.load(self.template_dirs, language, WORDS)
 
+    def names(self, language: str) -> Mapping[str, Mapping[str, str]]:
+        """What the theme's words call the publication's own things in a language."""
+        return words.load(self.template_dirs, language).names
+
     def settings(self, language: str) -> Config:
         """The settings, with what the publication is called in a language."""
         if language == self.config.language:
@@ -82,6 +86,9 @@ class Pages:
             "others": [one for one in self.offered() if one["language"] != language],
             # Forms and links stay in the language that was chosen by a link on a page.
             "here": f"?lang={language}" if language != self.config.language else "?",
+            # What the settings say in the publication's language only is marked as that (X-18).
+            "foreign": self.config.language if language != self.config.language else "",
+            "translated": self.names(language)["publication"].get,
             "root": self.root,
             "say": self.words(language).say,
             "token": make_form_token(self.secret, request.url.path, self.now()),
@@ -124,13 +131,16 @@ class Pages:
     async def broken(self, request: Request, error: Exception) -> Response:
         """Z-14: a number to name when asking for help, and nothing about the inside."""
         import logging
+        import traceback
+
+        from starlette.responses import PlainTextResponse
 
         reference = secrets.token_hex(4)
-        # Where it happened, without values: those may be a reader's (Z-20).
-        frame = error.__traceback__
-        while frame and frame.tb_next:
-            frame = frame.tb_next
-        place = f"{Path(frame.tb_frame.f_code.co_filename).name}:{frame.tb_lineno}" if frame else ""
-        said = (reference, type(error).__name__, place)
-        logging.getLogger(__name__).error("request failed, reference %s: %s in %s", *said)
-        return self.error(request, 500, "mistake", reference=reference)
+        # Where it happened, and not what was said there: that may hold a reader's address (Z-20).
+        steps = "".join(traceback.format_tb(error.__traceback__)[-6:])
+        said = (reference, type(error).__name__, steps)
+        logging.getLogger(__name__).error("request failed, reference %s: %s\n%s", *said)
+        try:
+            return self.error(request, 500, "mistake", reference=reference)
+        except Exception:
+            return PlainTextResponse(f"Something went wrong on our side. Number: {reference}\n", 500)
