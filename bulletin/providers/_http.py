@@ -75,7 +75,10 @@ class HttpResponse:
         header = self.headers.get("retry-after", "").strip()
         if re.fullmatch(r"\d{1,6}(\.\d+)?", header):
             return float(header)
-        until, now = _moment(header), _moment(self.headers.get("date", ""))
+        now, until = _moment(self.headers.get("date", "")), _moment(header)
+        reset = self.headers.get("x-ratelimit-reset", "")
+        if until is None and re.fullmatch(r"\d{10}", reset):  # seconds since 1970, where there is no other word
+            until = float(reset)
         if until is not None and now is not None:
             return max(0.0, until - now)
         words = re.search(r"try again (?:after|in) (\d{1,6}) second", self.body)

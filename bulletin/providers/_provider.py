@@ -108,7 +108,10 @@ class LooksUp(Protocol):
     """Can be asked what became of letters whose answer was lost."""
 
     def look_up(self, mailing: str, letters: Sequence[Letter]) -> list[Outcome | None]:
-        """One outcome for each letter, in order; None where the provider cannot tell (yet)."""
+        """One outcome for each letter, in order; None where the provider cannot tell (yet).
+
+        Logs lag behind: what is not found there may come into it yet, and says nothing.
+        """
 
 
 @runtime_checkable

@@ -164,6 +164,11 @@ def text(value: object) -> str:
     return str(value).encode("utf-8", "replace").decode().replace("\0", "")
 
 
+def words(*values: object) -> str:
+    """What several say, on one line."""
+    return " ".join(filter(None, map(text, values)))
+
+
 def inner(value: object, *names: str) -> Any:
     """What stands in an object within objects under these names; None if it is not there."""
     for name in names:

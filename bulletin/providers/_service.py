@@ -205,6 +205,15 @@ class Calls:
             raise stopped(self._service, answer)
         return answer
 
+    def each(self, letters: Sequence[Letter], ask: Callable[[Letter], Outcome | None]) -> list[Outcome | None]:
+        """What was found of each letter. Once the service gives no answer, nothing is known of those that follow."""
+        found: list[Outcome | None] = []
+        try:
+            found.extend(map(ask, letters))
+        except ProviderError:
+            found.extend([None] * (len(letters) - len(found)))
+        return found
+
     def _offer(self, mailing: str, letters: Sequence[Letter], message: Message, known: dict[str, Outcome]) -> None:
         """One call, or several where one is too much. Enters an outcome for each letter."""
         if self._later:

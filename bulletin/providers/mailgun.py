@@ -242,7 +242,7 @@ class Session(Calls):
 
     def look_up(self, mailing: str, letters: Sequence[Letter]) -> list[Outcome | None]:
         """Whom Mailgun's log names with our key. Who is not in it may come into it yet (up to half an hour later)."""
-        return [self._look_up_one(mailing, letter) for letter in letters]
+        return self.each(letters, lambda letter: self._look_up_one(mailing, letter))
 
     def _look_up_one(self, mailing: str, letter: Letter) -> Outcome | None:
         asked = self._mailgun.question("/events", recipient=letter.address, tags=mailing, limit=300, ascending="no")
@@ -346,7 +346,7 @@ def event_of(data: dict[str, Any], now: dt.datetime) -> DeliveryEvent:
         key=_reports.inner(data, "user-variables", "bulletin_key"),
         address=data.get("recipient"),
         name=name,
-        reason=" ".join(filter(None, (_reports.text(_reports.inner(status, "code")), reason))),
+        reason=_reports.words(_reports.inner(status, "code"), reason),
     )
 
 

@@ -158,7 +158,7 @@ class Session(Calls):
 
     def look_up(self, mailing: str, letters: Sequence[Letter]) -> list[Outcome | None]:
         """What Postmark finds under our keys. What it does not find may not have come into its records yet."""
-        return [self._look_up_one(letter) for letter in letters]
+        return self.each(letters, self._look_up_one)
 
     def _look_up_one(self, letter: Letter) -> Outcome | None:
         asked = self.postmark.question(
@@ -219,7 +219,7 @@ def receive(call: Call, surroundings: Surroundings) -> list[DeliveryEvent]:
             id=message_id and f"{message_id} {name} {_reports.text(report.get('ID')) or at}",
             key=_reports.inner(report, "Metadata", "bulletin_key"),
             address=_reports.first_text((report.get("Recipient"), report.get("Email"))),
-            name=" ".join(filter(None, (name, _reports.text(report.get("Type"))))),
+            name=_reports.words(name, report.get("Type")),
             reason=_reports.first_text((report.get("Details"), report.get("Description"))),
         )
     ]

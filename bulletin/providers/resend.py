@@ -268,7 +268,7 @@ def receive(call: Call, surroundings: Surroundings) -> list[DeliveryEvent]:
 def _said(about: object) -> str:
     codes = _reports.inner(about, "diagnosticCode")
     words = [*(codes if isinstance(codes, list) else []), *(_reports.inner(about, name) for name in _WORDS)]
-    return " ".join(filter(None, map(_reports.text, words)))
+    return _reports.words(*words)
 
 
 _WORDS = ("message", "type", "subType", "reason")

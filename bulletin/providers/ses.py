@@ -210,7 +210,7 @@ def _outcome(letter: Letter, entry: Mapping[str, Any]) -> Outcome:
         kind = OutcomeKind.REFUSED
     else:
         kind = OutcomeKind.RETRY if status in _OURS | _LATER else OutcomeKind.UNKNOWN
-    reason = " ".join(filter(None, (status, _reports.text(entry.get("Error")))))
+    reason = _reports.words(status, entry.get("Error"))
     return Outcome(key=letter.key, kind=kind, reason=reason, provider_id=message_id)
 
 
@@ -438,7 +438,7 @@ def _event(report: Mapping[str, Any], note_id: str, now: dt.datetime) -> Deliver
     said = reasons[0] if isinstance(reasons, list) and reasons else None
     parts = ("bounceType", "bounceSubType", "complaintFeedbackType", "reason", "errorMessage")
     words = [_reports.inner(said, "diagnosticCode"), *(_reports.inner(about, part) for part in parts)]
-    reason = " ".join(filter(None, map(_reports.text, words)))
+    reason = _reports.words(*words)
     return _reports.event(
         "ses",
         _bounced(about, reason) if name == "Bounce" else _KINDS.get(name, EventKind.OTHER),
