@@ -13,6 +13,7 @@ from bulletin.config import Config
 from bulletin.errors import LeakError
 from bulletin.model import (
     EVERYONE,
+    Correction,
     Edition,
     EditionEvent,
     EditionItem,
@@ -89,9 +90,16 @@ def make_edition(
         marking=marking,
         tlp=tlp,
         logo=_logo(issue, config, pictures) if issue.public else None,
+        corrections=_corrections(issue, {item.id for item in read}),
         untranslated=untranslated.general | ({"audience_title"} if audience in untranslated.audiences else set()),
         source_language=untranslated.source_language,
     )
+
+
+def _corrections(issue: Issue, read: Collection[str]) -> tuple[Correction, ...]:
+    """Those of the issue and of the items that are read: a correction tells of an item as much as its headline does."""
+    said = [one for one in issue.corrections if one.item is None or one.item in read]
+    return tuple(sorted(said, key=lambda one: one.date, reverse=True))
 
 
 def may_read(audience: str, item: Item) -> bool:

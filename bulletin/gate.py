@@ -198,6 +198,8 @@ def _canaries(issue: Issue, audience: str | None) -> Iterator[_Canary]:
         hidden = [item for item in section.items if audience is None or not _may_see(audience, item)]
         for item in hidden:
             yield from _pieces(item, issue.id)
+            for note in _notes_on(issue, item):
+                yield from _said("a correction", note, item.id, issue.id)
         if hidden and len(hidden) == len(section.items):
             # A heading over nothing tells that there is something (S-25).
             for what, words in _heading(section):
@@ -210,6 +212,7 @@ def _words_of_the_issue(issue: Issue) -> Iterator[_Canary]:
         ("the subject", issue.subject),
         ("the preheader", issue.preheader),
         ("the notice", issue.notice or ""),
+        *(("a correction", one.note) for one in issue.corrections if one.item is None),
         *(("a sentence of the welcome", sentence) for sentence in _sentences(issue.welcome)),
     ):
         yield from _said(what, words, "", issue.id)
@@ -240,7 +243,8 @@ def _pieces(item: Item, issue: str) -> Iterator[_Canary]:
         if url:
             bare = _bare(url)
             yield _shaped(what, bare, _address_shape(bare), item.id, issue)
-    yield _shaped("the id", item.id, _id_shape(item.id), item.id, issue)
+    for name in (item.id, *item.formerly):
+        yield _shaped("the id", name, _id_shape(name), item.id, issue)
     if item.image:
         name = PurePosixPath(item.image.file).name
         yield _shaped("the picture's file name", name, _file_shape(name), item.id, issue)
@@ -300,7 +304,8 @@ def _public_strings(issue: Issue) -> Iterator[str]:
 def _issue_strings(issue: Issue) -> Iterator[str]:
     """The issue's own words, which all its readers see."""
     yield from (issue.id, issue.title, issue.subject, issue.preheader)
-    yield from (issue.notice or "", issue.welcome, issue.signed or "")
+    yield from (issue.notice or "", issue.welcome, issue.signed or "", issue.withdrawn or "")
+    yield from (*issue.formerly, *(one.note for one in issue.corrections if one.item is None))
 
 
 def _readable_strings(issue: Issue, audience: str) -> Iterator[str]:
@@ -310,7 +315,13 @@ def _readable_strings(issue: Issue, audience: str) -> Iterator[str]:
             yield from (f'"/{section.id}/"', section.title or "", section.intro or "")
         for item in readable:
             yield from _strings(item)
+            yield from _notes_on(issue, item)
             yield f'id="{item.id}"'
+
+
+def _notes_on(issue: Issue, item: Item) -> Iterator[str]:
+    """What the corrections say of an item."""
+    yield from (one.note for one in issue.corrections if one.item == item.id)
 
 
 def _is_public(issue: Issue) -> bool:

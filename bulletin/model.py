@@ -95,6 +95,8 @@ class Item:
     """Traffic light label of its source, as it stands there: TLP:GREEN"""
     embargo: dt.datetime | None = None
     """Date and time before which nobody may read it: 2024-05-30T09:30. Nothing is sent or published before."""
+    formerly: tuple[str, ...] = ()
+    """Ids it had before, if it was renamed after the issue went out. Their web addresses still lead to it."""
 
     @property
     def restricted(self) -> bool:
@@ -191,6 +193,20 @@ class Allowance:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Correction:
+    """What was changed after the issue went out."""
+
+    __pydantic_config__ = STRICT
+
+    date: dt.date
+    """Day of the change: 2024-06-06"""
+    note: str
+    """What was wrong, and what it says now."""
+    item: str | None = None
+    """Id of the item it is about. Leave out for the whole issue."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Issue:
     """One number of the bulletin."""
 
@@ -210,6 +226,16 @@ class Issue:
     """The line mail programs show after the subject, 40 to 130 characters."""
     public: bool = False
     """Write true to allow the issue in the public archive."""
+    corrections: tuple[Correction, ...] = ()
+    """What was changed after the issue went out, shown in the archive with its day."""
+    withdrawn: str | None = None
+    """Why the issue was taken back. The archive shows this in place of the issue."""
+    unlisted: bool = False
+    """Write true to ask search engines to leave the issue out."""
+    formerly: tuple[str, ...] = ()
+    """Names the issue had before, if it was renamed after it went out. Their web addresses still lead to it."""
+    document: str | None = None
+    """A PDF that holds the whole issue, for issues from before this tool: issue.pdf"""
     marking: str | None = None
     """Protective marking of the whole issue, if it is stricter than those of its items."""
     notice: str | None = None
@@ -464,6 +490,8 @@ class Edition:
     """The strictest traffic light label of what it holds."""
     logo: EditionPicture | None = None
     """The masthead's picture; its alternative text is the masthead's words."""
+    corrections: tuple[Correction, ...] = ()
+    """What was changed in what these readers see, the newest first."""
     untranslated: frozenset[str] = frozenset()
     """Which of its words are in the publication's own language, for want of others: `title`, `summary`, ..."""
     source_language: str = ""

@@ -23,7 +23,7 @@ from bulletin.archive import site
 from bulletin.config import AudienceSetting, Config, Organisation, Sender, TopicSetting, Web
 from bulletin.editions import make_edition
 from bulletin.errors import LeakError
-from bulletin.model import EVERYONE, Event, Image, Issue, Item, Picture, RenderedEdition, Section
+from bulletin.model import EVERYONE, Correction, Event, Image, Issue, Item, Picture, RenderedEdition, Section
 from bulletin.publication import open_publication, starter_templates
 
 CONFIG = Config(
@@ -237,6 +237,16 @@ def test_an_address_is_not_found_in_a_longer_one_that_is_public() -> None:
         gate.check_public({"x.html": b'<a href="http://www.example.org/ope/">'}, [issue], CONFIG)
 
 
+def test_what_a_correction_says_of_a_restricted_item_is_a_canary_and_not_published() -> None:
+    note = "The boats of the second crew leave an hour later."
+    corrected = replace(ISSUE, corrections=(Correction(date=dt.date(2024, 6, 6), note=note, item=KEPT.id),))
+    outputs = build(corrected)
+    assert not [name for name, data in outputs.items() if b"second crew" in data or b"Corrected on" in data]
+    gate.check_public(outputs, [corrected], CONFIG)
+    with pytest.raises(LeakError, match="a correction of the item op-kestrel-briefing"):
+        gate.check_public({**outputs, "x.html": note.encode()}, [corrected], CONFIG)
+
+
 def test_an_issue_that_is_not_public_stays_out_as_a_whole() -> None:
     coming = replace(ISSUE, id="2024-06", title="Harbour Bulletin, June 2024", public=False, sections=(
         Section(id="news", items=(Item(id="regatta", title="The regatta is cancelled this year"),)),
@@ -286,7 +296,7 @@ def test_a_restricted_item_is_never_in_what_is_built_s22(parts: list[list[Item]]
     issue = replace(ISSUE, sections=sections)
     outputs = build(issue)
     gate.check_public(outputs, [issue], CONFIG)
-    everything = b"\n".join(outputs.values()).decode()
+    everything = b"\n".join(outputs.values()).decode("utf-8", "replace")
     said_openly = "\n".join(f"{item.title}\n{item.summary}" for item in issue.items if not item.restricted)
     for item in issue.items:
         if not item.restricted:

@@ -34,6 +34,7 @@ TABLES: dict[tuple[str, str], type[Any]] = {
     ("issue-file", "Under items:"): model.Item,
     ("issue-file", "Under image:"): model.Image,
     ("issue-file", "Under event:"): model.Event,
+    ("issue-file", "Under corrections:"): model.Correction,
     ("issue-file", "Under inbox:"): model.Candidate,
     ("issue-file", "Under skipped:"): model.Skipped,
     ("issue-file", "Under allow:"): model.Allowance,

@@ -44,6 +44,17 @@ def published(data: bytes, name: str) -> bytes:
         raise BulletinError(f"the picture {name} cannot be read.", hint="Save it again as PNG or JPEG.") from None
 
 
+def size_of(data: bytes, widest: int) -> tuple[int, int]:
+    """Width and height in pixels of a picture that is shown at most `widest` pixels wide."""
+    from io import BytesIO
+
+    from PIL import Image
+
+    with Image.open(BytesIO(data)) as image:
+        width = min(image.width, widest)
+        return width, round(image.height * width / image.width)
+
+
 def _is_bare(image: PillowImage.Image, data: bytes) -> bool:
     segments: list[tuple[str, Any]] = getattr(image, "applist", [])
     return (

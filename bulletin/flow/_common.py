@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from bulletin import __version__
@@ -12,6 +12,8 @@ from bulletin.publication import Publication
 
 if TYPE_CHECKING:
     from bulletin.http import Client
+    from bulletin.issuefile import IssueFile
+    from bulletin.translations import Spoken
 
 
 def today(home: Publication) -> dt.date:
@@ -48,3 +50,14 @@ def edit_issue(home: Publication, issue: str, change: Callable[[str, str], str])
         return changed
 
     home.edit_issue(issue, readable)
+
+
+def translated(home: Publication, file: IssueFile) -> Iterator[Spoken]:
+    """The issue in each other language that it has a file for."""
+    from bulletin import words
+    from bulletin.translations import speak
+
+    for language, translated in home.translations(file).items():
+        if translated:
+            phrases = words.load(home.template_dirs, language)
+            yield speak(file.issue, home.config, translated.translation, language, phrases)

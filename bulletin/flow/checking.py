@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bulletin.editions import audiences_of, issue_url, logo_name, make_edition
 from bulletin.errors import BulletinError, LeakError, Problem
-from bulletin.flow._common import client_for, edit_issue, now, today
+from bulletin.flow._common import client_for, edit_issue, now, today, translated
 from bulletin.model import Finding, Mend, RenderedEdition, Severity
 from bulletin.publication import Publication, write_atomically
 from bulletin.translations import Spoken, Untranslated
@@ -250,7 +250,7 @@ def render_file(home: Publication, file: IssueFile) -> tuple[RenderedEdition, ..
 
     pictures, secret = home.pictures(file.issue), home.secret()
     own = Spoken(file.issue, home.config, Untranslated())
-    versions = (*_translated(home, file), own)
+    versions = (*translated(home, file), own)
     rendered = []
     for version in versions:
         for audience in audiences_of(file.issue, home.config):
@@ -260,17 +260,6 @@ def render_file(home: Publication, file: IssueFile) -> tuple[RenderedEdition, ..
                 gate.check_edition(finished, said, home.config)
             rendered.append(finished)
     return tuple(rendered)
-
-
-def _translated(home: Publication, file: IssueFile) -> Iterator[Spoken]:
-    """The issue in each other language that it has a file for."""
-    from bulletin import words
-    from bulletin.translations import speak
-
-    for language, translated in home.translations(file).items():
-        if translated:
-            phrases = words.load(home.template_dirs, language)
-            yield speak(file.issue, home.config, translated.translation, language, phrases)
 
 
 def write_rendered(

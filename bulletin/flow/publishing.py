@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bulletin.flow._common import now
+from bulletin.flow._common import now, translated
 from bulletin.markings import refuse_before_embargo
 from bulletin.model import Issue
 from bulletin.publication import Publication
@@ -18,11 +18,16 @@ def build_archive(home: Publication, directory: Path) -> tuple[Path, tuple[Issue
     from bulletin import gate
     from bulletin.archive import site
 
-    issues = [home.read_issue(name).issue for name in home.issue_ids()]
+    files = [home.read_issue(name) for name in home.issue_ids()]
+    issues = [file.issue for file in files]
     public = [issue for issue in issues if issue.public]
     for issue in public:
         open_items = (item for item in issue.items if not item.restricted)
         refuse_before_embargo(open_items, now(), home.config.zone, what=f"issue {issue.id} cannot be published")
+    spoken = {file.issue.id: home.translations(file) for file in files if file.issue.public}
+    translations = {
+        name: {language: said.translation for language, said in found.items() if said} for name, found in spoken.items()
+    }
     pictures = {issue.id: home.pictures(issue) for issue in public}
     outputs = site.build(
         public,
@@ -31,7 +36,9 @@ def build_archive(home: Publication, directory: Path) -> tuple[Path, tuple[Issue
         picture_bytes=home.picture_bytes,
         template_dirs=home.template_dirs,
         logo=home.logo_bytes(),
+        translations=translations,
     )
-    gate.check_public(outputs, issues, home.config)
+    in_other_words = [said.issue for file in files for said in translated(home, file)]
+    gate.check_public(outputs, [*issues, *in_other_words], home.config)
     site.write(outputs, directory)
     return directory, tuple(public)

@@ -15,6 +15,7 @@ from bulletin.model import EVERYONE, SCHEMA, Issue
 
 _ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*\Z")
 _ISSUE_ID = re.compile(r"[A-Za-z0-9]+(?:[-_.][A-Za-z0-9]+)*\Z")
+_DOCUMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+)*\.pdf\Z")
 _WEB = re.compile(r"https?://[^\s/]+", re.IGNORECASE)
 
 
@@ -79,6 +80,7 @@ def _beyond_schema(issue: Issue, known: Vocabulary, folder: str | None) -> Itera
         yield from one_line((field_name,), getattr(issue, field_name))
     yield from _marked((), issue.marking, None)
     yield from _sections(issue, known)
+    yield from _published(issue)
     for number, candidate in enumerate(issue.inbox):
         yield from one_line(("inbox", number, "title"), candidate.title)
         yield from _web(("inbox", number, "url"), candidate.url)
@@ -125,6 +127,32 @@ def _sections(issue: Issue, known: Vocabulary) -> Iterator[Complaint]:
                     yield (*at, "event", "ends"), "the event ends before it starts.", "Check both times."
             if item.image and (item.image.file.startswith(("/", "\\")) or ".." in item.image.file.split("/")):
                 yield (*at, "image", "file"), "a picture must lie in the issue's own folder.", "Copy it to images/."
+
+
+def _published(issue: Issue) -> Iterator[Complaint]:
+    """What is written after an issue went out."""
+    ids = [item.id for item in issue.items]
+    for number, correction in enumerate(issue.corrections):
+        at: Loc = ("corrections", number)
+        if correction.item is not None and correction.item not in ids:
+            yield (*at, "item"), f'there is no item "{correction.item}" here.', door.closest(correction.item, ids)
+        if not correction.note.strip():
+            yield (*at, "note"), "the correction says nothing.", "Say what was wrong, and what it says now."
+    yield from one_line(("withdrawn",), issue.withdrawn)
+    for number, name in enumerate(issue.formerly):
+        if not _ISSUE_ID.match(name) or name == issue.id:
+            hint = "Write the name of its folder from before, such as 2024-5."
+            yield ("formerly", number), f'"{name}" cannot be an earlier name of this issue.', hint
+    for s, section in enumerate(issue.sections):
+        for i, item in enumerate(section.items):
+            for number, name in enumerate(item.formerly):
+                if not _ID.match(name) or name in ids:
+                    hint = "Write an id that it had, and that no item has now."
+                    loc = ("sections", s, "items", i, "formerly", number)
+                    yield loc, f'"{name}" cannot be an earlier id of this item.', hint
+    if issue.document is not None and not _DOCUMENT.match(issue.document):
+        hint = "Copy it beside the issue file, and write issue.pdf."
+        yield ("document",), f'"{issue.document}" is not a PDF file in the issue\'s own folder.', hint
 
 
 def _marked(at: Loc, marking: str | None, tlp: str | None) -> Iterator[Complaint]:
