@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hmac
 import socket
 import ssl
 import warnings
@@ -34,6 +36,22 @@ class MailServer:
     envelopes: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
     peers: set[Any] = field(default_factory=set)
     answers_by_try: dict[str, list[str]] = field(default_factory=dict)
+    token: str = "token-made-up"
+
+    async def auth_XOAUTH2(self, server: Any, args: list[str]) -> AuthResult:
+        """As Microsoft 365 does it: what is wrong is told as a challenge, which the client answers with nothing."""
+        said = base64.b64decode(args[1]).decode()
+        if said == f"user=bulletin@example.org\x01auth=Bearer {self.token}\x01\x01":
+            return AuthResult(success=True)
+        await server.challenge_auth(b'{"status":"401"}')
+        return AuthResult(success=False, handled=False)
+
+    async def auth_CRAM__MD5(self, server: Any, args: list[str]) -> AuthResult:
+        """RFC 2195."""
+        challenge = b"<1@mail.example.org>"
+        said = await server.challenge_auth(challenge)
+        digest = hmac.new(b"let me in", challenge, "md5").hexdigest()
+        return AuthResult(success=said == f"bulletin {digest}".encode(), handled=False)
 
     async def handle_RCPT(
         self, server: Any, session: Session, envelope: Envelope, address: str, rcpt_options: list[str]
@@ -65,11 +83,22 @@ class MailServer:
         return "250 2.0.0 Queued"
 
 
+MECHANISMS = ("PLAIN", "LOGIN", "CRAM-MD5", "XOAUTH2")
+
+
 @contextmanager
 def mail_server(
-    *, tls: ssl.SSLContext | None = None, implicit: bool = False, login: bool = False
+    *,
+    tls: ssl.SSLContext | None = None,
+    implicit: bool = False,
+    login: bool = False,
+    mechanism: str = "",
+    smtputf8: bool = True,
 ) -> Iterator[MailServer]:
-    """The server on a free port of this machine, in clear text, with STARTTLS or within TLS."""
+    """The server on a free port of this machine, in clear text, with STARTTLS or within TLS.
+
+    It lets in by one mechanism only, if one is named.
+    """
 
     def authenticate(_server: Any, _session: Any, _envelope: Any, _mechanism: str, data: Any) -> AuthResult:
         assert isinstance(data, LoginPassword)
@@ -89,6 +118,8 @@ def mail_server(
         auth_required=login and not implicit,
         auth_require_tls=not implicit,
         authenticator=authenticate if login else None,
+        auth_exclude_mechanism=[name for name in MECHANISMS if mechanism not in ("", name)],
+        enable_SMTPUTF8=smtputf8,
         decode_data=False,
     )
     with warnings.catch_warnings():

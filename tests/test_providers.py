@@ -5,74 +5,37 @@ from __future__ import annotations
 import datetime as dt
 import email
 import email.policy
-import gc
 import html
 import json
-import socket
-import ssl
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-import trustme
 from mailgunserver import DESCRIPTION, KEY, MailgunServer, mailgun_server
 from mailing import (
     HTML,
     ISSUE,
     MARKERS,
-    NOON,
-    SECRET,
     TEXT,
     Newsroom,
     addresses,
     config,
     edition,
-    letter,
     newsroom,
     template,
 )
 from mailserver import MailServer, mail_server
+from sessions import ACCEPTED, REFUSED, RETRY, UNKNOWN, free_port, kinds, letters, opened
 
 from bulletin import providers, registry
-from bulletin.config import Config
 from bulletin.delivery import sender as sending
 from bulletin.errors import BulletinError, FileProblems, StoppedPartWay
-from bulletin.model import Letter, Outcome, OutcomeKind
+from bulletin.model import OutcomeKind
 from bulletin.providers import ProviderError, Session
 from bulletin.providers.mailgun import CAPABILITIES as MAILGUN
 from bulletin.render.message import MessageTemplate
-from bulletin.subscribers.tokens import read_bounce
-
-ACCEPTED, REFUSED, RETRY, UNKNOWN = (
-    OutcomeKind.ACCEPTED,
-    OutcomeKind.REFUSED,
-    OutcomeKind.RETRY,
-    OutcomeKind.UNKNOWN,
-)
-
-
-@contextmanager
-def opened(
-    name: str,
-    folder: Path,
-    environment: dict[str, str] | None = None,
-    *,
-    publication: Config | None = None,
-    **settings: Any,
-) -> Iterator[Session]:
-    surroundings = providers.Surroundings(
-        config=publication or config(providers={name: settings} if settings else {}),
-        environment=environment or {},
-        secret=lambda: SECRET,
-        outbox_dir=folder / "outbox",
-        now=lambda: NOON,
-    )
-    with providers.load(name).open(surroundings) as session:
-        yield session
-
 
 RoomWith = Callable[..., Newsroom]
 
@@ -84,15 +47,10 @@ def room_with(tmp_path: Path) -> Iterator[RoomWith]:
         yield lambda **settings: stack.enter_context(newsroom(tmp_path, config(providers=settings)))
 
 
-def letters(*names: str) -> list[Letter]:
-    return [
-        letter(name if "@" in name else f"{name}@example.org", f"id{number}", number)
-        for number, name in enumerate(names, 1)
-    ]
-
-
-def kinds(outcomes: Sequence[Outcome]) -> list[OutcomeKind]:
-    return [outcome.kind for outcome in outcomes]
+@pytest.fixture
+def server() -> Iterator[MailServer]:
+    with mail_server() as started:
+        yield started
 
 
 # ---------------------------------------------------------------- all of them
@@ -149,194 +107,6 @@ def test_m10_a_letter_that_cannot_be_a_message_is_refused_alone(tmp_path: Path, 
         outcomes = session.deliver(ISSUE, letters("ann", "b\r\nob@example.org", "cat"), template())
     assert kinds(outcomes) == [ACCEPTED, REFUSED, ACCEPTED]
     assert outcomes[1].reason.startswith("not sent: the header To would hold a line break")
-
-
-# ---------------------------------------------------------------- SMTP
-
-
-@pytest.fixture
-def server() -> Iterator[MailServer]:
-    with mail_server() as started:
-        yield started
-
-
-def test_smtp_one_reader_per_message_over_one_connection(tmp_path: Path, server: MailServer) -> None:
-    """M-03, M-16: the bytes arrive as they were made, also a line that is a single dot."""
-    dotted = template(edition(text=".\n..\npxunsubscribe\n."))
-    names = [f"reader{number}" for number in range(5)]
-    with opened("smtp", tmp_path, host="127.0.0.1", port=server.port, tls="none") as session:
-        assert kinds(session.deliver(ISSUE, letters(*names), dotted)) == [ACCEPTED] * 5
-    assert server.envelopes == [("news@news.example.org", (f"{name}@example.org",)) for name in names]
-    assert len(server.peers) == 1
-    for one in letters(*names):
-        assert server.messages[one.address] == dotted.fill(one, date=NOON)
-
-
-def test_v01_each_copy_has_an_envelope_of_its_own_where_bounces_have_a_mailbox(
-    tmp_path: Path, server: MailServer
-) -> None:
-    """V-01: signed, told apart by reader and mailing, without the reader's address."""
-    own = replace(config().sender, bounces="bounces@bounce.example.org")
-    provider = {"smtp": {"host": "127.0.0.1", "port": server.port, "tls": "none"}}
-    with opened("smtp", tmp_path, publication=config(sender=own, providers=provider)) as session:
-        assert kinds(session.deliver(ISSUE, letters("ann", "bob"), template())) == [ACCEPTED] * 2
-    senders = [sender for sender, _ in server.envelopes]
-    assert len(set(senders)) == 2
-    for sender, one in zip(senders, letters("ann", "bob"), strict=True):
-        local, _, domain = sender.rpartition("@")
-        assert (domain, local.startswith("bounces+b"), len(local) <= 64) == ("bounce.example.org", True, True)
-        assert ":".join(read_bounce(SECRET, local.upper().lower()) or ()) == one.key
-        assert read_bounce(b"another secret", local) is None
-
-
-def test_smtp_answers_become_outcomes_in_order(tmp_path: Path, server: MailServer) -> None:
-    """RFC 5321 4.2: 2xx accepted, 4xx later, 5xx refused; also when they come after the message."""
-    names = ("ann", "busy", "gone", "late-busy", "late-gone", "full", "bob", "late-closing", "closing", "cat")
-    with opened("smtp", tmp_path, host="127.0.0.1", port=server.port, tls="none") as session:
-        outcomes = session.deliver(ISSUE, letters(*names), template())
-    expected = [ACCEPTED, RETRY, REFUSED, RETRY, REFUSED, RETRY, ACCEPTED, RETRY, RETRY, ACCEPTED]
-    assert kinds(outcomes) == expected
-    assert [outcome.key for outcome in outcomes] == [one.key for one in letters(*names)]
-    assert outcomes[2].reason.startswith("550 5.1.1")
-    assert server.delivered == ["ann@example.org", "bob@example.org", "cat@example.org"]
-
-
-def test_smtp_a_connection_that_breaks_after_the_message_leaves_it_unknown(tmp_path: Path, server: MailServer) -> None:
-    """Promise 4: the server had it, the answer did not come; the next letter gets a new connection."""
-    with opened("smtp", tmp_path, host="127.0.0.1", port=server.port, tls="none") as session:
-        outcomes = session.deliver(ISSUE, letters("ann", "drop", "bob"), template())
-    assert kinds(outcomes) == [ACCEPTED, UNKNOWN, ACCEPTED]
-    assert server.delivered == ["ann@example.org", "drop@example.org", "bob@example.org"]
-
-
-def test_b08_five_sender_faults_in_a_row_stop_the_run_and_blame_no_reader(tmp_path: Path, server: MailServer) -> None:
-    """B-08, V-07: 5.7.x is our fault; those readers stay planned."""
-    names = ("policy1", "policy2", "ann", *(f"policy{number}" for number in range(3, 9)))
-    with (
-        opened("smtp", tmp_path, host="127.0.0.1", port=server.port, tls="none") as session,
-        pytest.raises(ProviderError, match=r"does not take mail from this sender: 550 5\.7\.1") as caught,
-    ):
-        session.deliver(ISSUE, letters(*names), template())
-    assert kinds(caught.value.outcomes) == [RETRY, RETRY, ACCEPTED, *[RETRY] * 5]
-
-
-def test_smtp_that_asks_for_a_login_stops_the_run(tmp_path: Path, server: MailServer) -> None:
-    with (
-        opened("smtp", tmp_path, host="127.0.0.1", port=server.port, tls="none") as session,
-        pytest.raises(ProviderError, match="530") as caught,
-    ):
-        session.deliver(ISSUE, letters("ann", "login", "bob"), template())
-    assert kinds(caught.value.outcomes) == [ACCEPTED]
-    assert server.delivered == ["ann@example.org"]
-
-
-def test_a_whole_mailing_by_smtp_ends_with_every_reader_counted(room_with: RoomWith, server: MailServer) -> None:
-    """Greylisted readers get their copy at the second offer; refused ones are counted by domain."""
-    room = room_with(smtp={"host": "127.0.0.1", "port": server.port, "tls": "none"})
-    room.subscribe([*addresses(30), "gone@example.com", "slow@example.org"])
-    server.answers_by_try["slow@example.org"] = ["450 4.2.0 Greylisted, come back later"]
-    with room.sender("smtp") as sender:
-        standing = sending.run(sender, room.plan("smtp"), room.templates())
-    assert (standing.accepted, standing.refused, standing.finished) == (31, 1, True)
-    assert sorted(server.delivered) == sorted([*addresses(30), "slow@example.org"])
-    assert [(entry.domain, entry.count) for entry in room.ledger.refusals(ISSUE)] == [("example.com", 1)]
-
-
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
-def tls_context(authority: trustme.CA, host: str = "127.0.0.1") -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert(host).configure_cert(context)
-    return context
-
-
-@pytest.mark.parametrize("implicit", [False, True])
-def test_k07_smtp_sends_over_tls_and_logs_in(tmp_path: Path, authority: trustme.CA, implicit: bool) -> None:
-    """K-07: STARTTLS and TLS from the start, the certificate checked, the password from the environment."""
-    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
-    settings = {
-        "host": "127.0.0.1",
-        "tls": "implicit" if implicit else "starttls",
-        "user": "bulletin",
-        "timeout": 10.0,
-        "ca_file": str(tmp_path / "ca.pem"),
-    }
-    with mail_server(tls=tls_context(authority), implicit=implicit, login=True) as server:
-        with opened("smtp", tmp_path, {"BULLETIN_SMTP_PASSWORD": "let me in"}, port=server.port, **settings) as session:
-            assert kinds(session.deliver(ISSUE, letters("ann"), template())) == [ACCEPTED]
-        with (
-            opened("smtp", tmp_path, {"BULLETIN_SMTP_PASSWORD": "wrong"}, port=server.port, **settings) as session,
-            pytest.raises(ProviderError, match=r"does not accept the user name and password \(535\)"),
-        ):
-            session.deliver(ISSUE, letters("bob"), template())
-    assert server.delivered == ["ann@example.org"]
-
-
-# aiosmtpd leaves its end of a connection open when a handshake fails.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.parametrize("implicit", [False, True])
-def test_k07_a_certificate_that_cannot_be_trusted_stops_before_anything_is_said(
-    tmp_path: Path, authority: trustme.CA, implicit: bool
-) -> None:
-    """K-07: an unknown authority and another host's certificate are both refused."""
-    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
-    tls = "implicit" if implicit else "starttls"
-    for host, settings in (("127.0.0.1", {}), ("other.example.org", {"ca_file": str(tmp_path / "ca.pem")})):
-        with (
-            mail_server(tls=tls_context(authority, host), implicit=implicit) as server,
-            opened("smtp", tmp_path, host="127.0.0.1", port=server.port, tls=tls, **settings) as session,
-            pytest.raises(ProviderError, match="cannot be trusted"),
-        ):
-            session.deliver(ISSUE, letters("ann"), template())
-        assert server.delivered == []
-    gc.collect()
-
-
-def test_k07_clear_text_is_never_a_way_out(tmp_path: Path, server: MailServer) -> None:
-    """K-07: no fallback where STARTTLS is missing, no password without TLS, no clear text to another machine."""
-    with (
-        opened("smtp", tmp_path, host="127.0.0.1", port=server.port) as session,
-        pytest.raises(ProviderError, match="does not offer what the settings ask for"),
-    ):
-        session.deliver(ISSUE, letters("ann"), template())
-    password = {"BULLETIN_SMTP_PASSWORD": "let me in"}
-    for settings in ({"host": "127.0.0.1", "user": "bulletin"}, {"host": "smtp.example.org"}):
-        with (
-            pytest.raises(BulletinError, match="clear text"),
-            opened("smtp", tmp_path, password, tls="none", **settings),
-        ):
-            pass
-    assert server.delivered == []
-
-
-def test_z23_a_missing_password_is_named_before_anything_is_sent(tmp_path: Path) -> None:
-    """Z-23: it comes from the environment only; its name is said, nothing else."""
-    with (
-        pytest.raises(BulletinError, match="no password") as caught,
-        opened("smtp", tmp_path, host="smtp.example.org", user="bulletin"),
-    ):
-        pass
-    assert "BULLETIN_SMTP_PASSWORD" in caught.value.hint
-
-
-def test_a_mail_server_that_cannot_be_reached_leaves_everybody_planned(room_with: RoomWith) -> None:
-    room = room_with(smtp={"host": "127.0.0.1", "port": free_port(), "tls": "none"})
-    room.subscribe(addresses(3))
-    with room.sender("smtp") as sender, pytest.raises(BulletinError, match="cannot be reached"):
-        sending.run(sender, room.plan("smtp"), room.templates())
-    standing = room.ledger.standing(ISSUE)
-    assert standing
-    assert (standing.waiting, standing.planned) == (3, 3)
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-    return port
 
 
 # ---------------------------------------------------------------- Mailgun

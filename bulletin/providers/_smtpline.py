@@ -61,7 +61,7 @@ else:
 class _Replies(_Base):
     """Reads replies in place of smtplib, which would take any number of lines for any length of time."""
 
-    _unread = b""
+    unread = b""
     _until: float | None = None
 
     def within(self, seconds: float) -> None:
@@ -89,13 +89,13 @@ class _Replies(_Base):
 
     def _line(self, until: float) -> bytes:
         while True:
-            line, end, rest = self._unread.partition(b"\n")
+            line, end, rest = self.unread.partition(b"\n")
             if end:
-                self._unread = rest
+                self.unread = rest
                 return line.removesuffix(b"\r")
             if len(line) > LONGEST_LINE:
                 raise Nonsense("the server's reply has no end")
-            self._unread += self._received(until)
+            self.unread += self._received(until)
 
     def _received(self, until: float) -> bytes:
         if self.sock is None:
@@ -114,7 +114,7 @@ class _Replies(_Base):
     def starttls(self, *, context: ssl.SSLContext | None = None) -> tuple[int, bytes]:  # type: ignore[override]
         """As smtplib does, but with nothing believed that was said before the protection began."""
         answer = super().starttls(context=context)
-        if self._unread:
+        if self.unread:
             raise Nonsense("the server, or somebody between, spoke before the connection was protected")
         return answer
 
@@ -157,6 +157,8 @@ class Line:
         line = self._connection.sock
         if line is None:
             raise Broken("the connection is closed")
+        if self._connection.unread:
+            raise Nonsense("the server answers what was not asked")
         until = time.monotonic() + seconds
         said = 0
         rest = memoryview(data)
