@@ -53,7 +53,7 @@ LIBRARIES: Final = (
     *("sqlalchemy", "alembic", "filelock", "dns", "dkim", "hunspell", "readability"),
     *("protego", "pebble", "starlette", "uvicorn", "rich", "platformdirs", "cssutils", "urllib3", "idna"),
     *("email_validator", "charset_normalizer", "openpyxl"),
-    *("lxml", "rapidfuzz", "htmldate", "recurring_ical_events", "textual"),
+    *("lxml", "rapidfuzz", "htmldate", "recurring_ical_events", "textual", "imapclient", "httptools"),
 )
 """What `pyproject.toml` asks for, by the names they are imported under."""
 
