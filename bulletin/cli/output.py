@@ -171,9 +171,10 @@ def table(rows: Iterable[tuple[str, ...]], header: tuple[str, ...]) -> None:
     """Rows as a plain table on standard output, fitted to the terminal."""
     from rich import box
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
-    drawn = Table(*header, box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    columns = (Column(name, overflow="fold") for name in header)  # nothing is cut off: an address has to be whole
+    drawn = Table(*columns, box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     console = Console(soft_wrap=False, highlight=False)
     if not console.is_terminal:
         console.width = 500  # a file has room for every word

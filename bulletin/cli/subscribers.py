@@ -13,6 +13,7 @@ from bulletin.cli.collect import plural
 from bulletin.errors import BulletinError
 
 if TYPE_CHECKING:
+    from bulletin.config import ListSetting
     from bulletin.subscribers.importing import Difference
 
 
@@ -29,17 +30,14 @@ def subscribers() -> None:
 @click.option("--list", "into_list", default="", help="Put all of them on this list.")
 @click.pass_context
 def import_(ctx: click.Context, file: Path, dry_run: bool, basis: str, source: str, into_list: str) -> None:
-    """Add the readers in FILE: CSV, Excel, or an export of Mailchimp, govDelivery, listmonk or Buttondown.
+    """Add the readers in FILE.
 
-    The first line names the columns; one must hold addresses. Nobody who left is brought back. All of it is one step,
-    after a copy of the database was made; undo-import takes it back.
+    FILE is CSV, Excel, or an export of Mailchimp, govDelivery, listmonk or Buttondown. The first line names the
+    columns; one must hold addresses. Nobody who left is brought back. All of it is one step, after a copy of the
+    database was made; undo-import takes it back.
     """
-    import re
-
     from bulletin import flow
 
-    if into_list and not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", into_list):
-        raise BulletinError("a list's name has small letters, digits and hyphens only.")
     home = output.publication()
     if not (dry_run or basis.strip()):
         basis = _asked_basis()
@@ -48,7 +46,7 @@ def import_(ctx: click.Context, file: Path, dry_run: bool, basis: str, source: s
     )
     _describe_import(found, file.name, dry_run)
     if found.refused_file:
-        output.say(f"  Lines that were not taken, with the reasons: {home.shown(found.refused_file)}")
+        output.say(f"  Lines that were not taken, with the reasons:\n    {home.shown(found.refused_file)}")
     if found.batch:
         output.say("  To take this back: bulletin subscribers undo-import")
     ctx.exit(1 if found.refused_count else 0)
@@ -88,9 +86,11 @@ def _describe_import(found: Difference, name: str, dry_run: bool) -> None:
     _and_more(found.duplicate - len(found.duplicates))
     if found.shared_count:
         lines = _lines(found.shared, found.shared_count)
-        output.warn(f"{found.shared_count:,} look like shared mailboxes, where no single person can agree{lines}")
+        output.warn(f"shared mailboxes by their names, where no single person can agree: {found.shared_count:,}{lines}")
     for line, domain, better in found.slips:
         output.warn(f"{name}:{line}: {domain}: did you mean {better}?")
+    if found.strange_lists:
+        output.warn(f"lists that bulletin.toml does not describe under [[lists]]: {', '.join(found.strange_lists)}")
     for row in found.refused:
         output.warn(f"{name}:{row.line}: {row.reason}")
     _and_more(found.refused_count - len(found.refused))
@@ -110,9 +110,10 @@ def _and_more(number: int) -> None:
 
 @subscribers.command("undo-import")
 def undo_import() -> None:
-    """Take the last import back, unless its readers changed since or were sent something.
+    """Take the last import back.
 
-    Whom it added is deleted, what it changed is as before. Whom it took off stays off.
+    Whom it added is deleted, what it changed is as before. Whom it took off stays off. It is refused if its readers
+    changed since, or were sent something.
     """
     from bulletin import flow
 
@@ -130,7 +131,10 @@ def undo_import() -> None:
 @click.option("--state", default="", help="Only readers in this state, such as subscribed.")
 @click.option("--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The CSV file to write.")
 def export(on_list: str, audience: str, state: str, out: Path) -> None:
-    """Write readers to a CSV file that only you can read, safe to open in a spreadsheet."""
+    """Write readers to a CSV file.
+
+    Only you can read it, and it is safe to open in a spreadsheet.
+    """
     from bulletin import flow
 
     number = flow.export_subscribers(output.publication(), out, audience=audience, on_list=on_list, state=state)
@@ -142,7 +146,7 @@ def export(on_list: str, audience: str, state: str, out: Path) -> None:
 @click.option("--list", "on_list", default="", help="Only readers on this list.")
 @click.option("--json", "as_json", is_flag=True, help="Print the list for a machine.")
 def who(audience: str, on_list: str, as_json: bool) -> None:
-    """List who would get the edition of an audience now, and why each of them does."""
+    """List who would get an audience's edition now, and why."""
     from bulletin import flow
 
     home = output.publication()
@@ -152,8 +156,9 @@ def who(audience: str, on_list: str, as_json: bool) -> None:
         return
     number = output.long_table(found, ("Address", "Name", "Why"))
     output.say(plural(number, "reader", "readers"))
-    for reason, others in sorted(flow.withheld(home, audience, on_list=on_list).items()):
-        output.say(f"  {others:,} more would be among them, but get nothing: {reason}")
+    others = sorted(flow.withheld(home, audience, on_list=on_list).items())
+    if others:
+        output.say(f"  Not among them, as they get nothing now: {', '.join(f'{many:,} {why}' for why, many in others)}")
 
 
 @subscribers.command("list")
@@ -183,8 +188,68 @@ def list_(on_list: str, audience: str, state: str, as_json: bool) -> None:
         (each.person.email, each.person.name, each.person.state.value, each.audience, ", ".join(each.lists))
         for each in found
     )
-    number = output.long_table(rows, ("Address", "Name", "State", "Reads the edition for", "Lists"))
+    number = output.long_table(rows, ("Address", "Name", "State", "Edition", "Lists"))
     output.say(plural(number, "reader", "readers"))
+
+
+@subscribers.command()
+@click.option("--json", "as_json", is_flag=True, help="Print them for a machine.")
+def lists(as_json: bool) -> None:
+    """Show the lists, with how many readers are on each."""
+    from bulletin import flow
+
+    found = flow.lists(output.publication())
+    if as_json:
+        output.show_json(
+            [
+                {"list": name, "title": known and known.title, "public": bool(known and known.public)}
+                | {"readers": readers, "subscribed": subscribed}
+                for name, known, readers, subscribed in found
+            ]
+        )
+        return
+    if not found:
+        output.say("There are no lists. Describe one in bulletin.toml under [[lists]]; see: bulletin help settings")
+        return
+    rows = (
+        (name, known.title if known else "(not in bulletin.toml)", f"{readers:,}", f"{subscribed:,}", _offered(known))
+        for name, known, readers, subscribed in found
+    )
+    output.table(rows, ("List", "Title", "Readers", "Subscribed", "On the sign-up page"))
+
+
+def _offered(known: ListSetting | None) -> str:
+    return "yes" if known and known.public else "no"
+
+
+@subscribers.command("add-to-list")
+@click.argument("list_name", metavar="LIST")
+@click.argument("addresses", metavar="ADDRESS...", nargs=-1, required=True)
+def add_to_list(list_name: str, addresses: tuple[str, ...]) -> None:
+    """Put readers on a list.
+
+    All of them, or none. To put many on it, import a file with --list.
+    """
+    from bulletin import flow
+
+    number = flow.put_on_list(output.publication(), list_name, addresses)
+    output.done(f"{plural(number, 'reader', 'readers')} put on the list {list_name}{_already(addresses, number)}.")
+
+
+@subscribers.command("remove-from-list")
+@click.argument("list_name", metavar="LIST")
+@click.argument("addresses", metavar="ADDRESS...", nargs=-1, required=True)
+def remove_from_list(list_name: str, addresses: tuple[str, ...]) -> None:
+    """Take readers off one list. They still get what everyone gets; to end that, use unsubscribe."""
+    from bulletin import flow
+
+    number = flow.take_off_list(output.publication(), list_name, addresses)
+    output.done(f"{plural(number, 'reader', 'readers')} taken off the list {list_name}{_already(addresses, number)}.")
+
+
+def _already(addresses: Sequence[str], number: int) -> str:
+    rest = len(set(addresses)) - number
+    return f"; nothing to change for {rest}" if rest else ""
 
 
 @subscribers.command()
@@ -202,7 +267,10 @@ def unsubscribe(address: str) -> None:
 @subscribers.command()
 @click.option("--json", "as_json", is_flag=True, help="Print the list for a machine.")
 def suspended(as_json: bool) -> None:
-    """List readers who get no mail because their address bounced, and why."""
+    """List readers whose address bounced, and why.
+
+    They get no mail.
+    """
     from bulletin import flow
 
     found = flow.suspended(output.publication())
@@ -222,9 +290,10 @@ def suspended(as_json: bool) -> None:
 @click.option("--why", required=True, help="Why the address is right after all; kept in the consent history.")
 @click.option("--by", "who", help="Who decided. Without it, your user name.")
 def reinstate(address: str, why: str, who: str | None) -> None:
-    """Undo the suspension of a reader whose address bounced, named by ADDRESS or id.
+    """Undo the suspension of a reader whose address bounced.
 
-    Only for readers who had agreed to get the bulletin. Who left or complained cannot be brought back by you.
+    The reader is named by ADDRESS or id. Only for readers who had agreed to get the bulletin. Who left or
+    complained cannot be brought back by you.
     """
     from bulletin import flow
 
@@ -237,9 +306,10 @@ def reinstate(address: str, why: str, who: str | None) -> None:
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Write two files into this folder.")
 @click.pass_context
 def show(ctx: click.Context, address: str, out: Path | None) -> None:
-    """Show everything held about ADDRESS, its consent history included.
+    """Show everything held about ADDRESS.
 
-    With --out as two files, one to read and one for machines, to answer somebody who asks for their data.
+    Its consent history is part of it. With --out as two files, one to read and one for machines, to answer somebody
+    who asks for their data.
     """
     from bulletin import flow
 
@@ -258,9 +328,10 @@ def show(ctx: click.Context, address: str, out: Path | None) -> None:
 @click.option("--reason", default="asked by the person", show_default=True, help="Why; kept on the receipt.")
 @click.option("--yes", is_flag=True, help="Do not ask for the address again.")
 def erase(address: str, reason: str, yes: bool) -> None:
-    """Delete everything held about ADDRESS, for good, and write a receipt.
+    """Delete everything held about ADDRESS, for good.
 
-    Only a keyed hash stays, so that no import adds the address again. Its owner can still sign up.
+    A receipt is written. Only a keyed hash stays, so that no import adds the address again. Its owner can still
+    sign up.
     """
     from bulletin import flow
 
@@ -273,13 +344,18 @@ def erase(address: str, reason: str, yes: bool) -> None:
     output.show(text.rstrip())
     output.done(f"Receipt: {home.shown(path)}")
     for file in left:
-        output.warn(f"{home.shown(file)} still holds the address: look at it, and delete it if it may go.")
+        output.warn(
+            f"This file still holds the address. Look at it, and delete it if it may go:\n    {home.shown(file)}"
+        )
 
 
 @subscribers.command()
 @click.option("--dry-run", is_flag=True, help="Only say what would be deleted.")
 def purge(dry_run: bool) -> None:
-    """Delete what was kept long enough, as [retention] in the settings says."""
+    """Delete what was kept long enough.
+
+    How long that is stands under [retention] in the settings.
+    """
     from bulletin import flow
 
     purged = flow.purge(output.publication(), dry_run=dry_run)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from bulletin.publication import Publication, write_atomically
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+    from bulletin.config import ListSetting
     from bulletin.render.message import ServiceMessage
     from bulletin.subscribers.desk import Desk
     from bulletin.subscribers.exporting import Listed
@@ -37,6 +38,8 @@ def import_subscribers(
     from bulletin.subscribers.store import Subscribers
     from bulletin.subscribers.tokens import AddressHashes
 
+    if into_list:
+        _described(home, into_list)
     moment = now()
     request = importing.Request(
         path=file,
@@ -47,6 +50,7 @@ def import_subscribers(
         dry_run=dry_run,
         refused_file=home.state_dir / "imports" / f"{file.stem}-{moment:%Y%m%dT%H%M%S%f}.refused.csv",
         known_domains=tuple(sorted({domain for each in home.config.audiences for domain in domains_of(each)})),
+        known_lists=tuple(each.id for each in home.config.lists),
     )
     secret = home.secret()
     with database(home.database_url) as engine:
@@ -102,6 +106,44 @@ def withheld(home: Publication, audience: str, *, on_list: str = "") -> dict[str
 
     with _readers(home) as engine:
         return exporting.withheld(engine, home.config, exporting.Choice(audience=audience, on_list=on_list), now())
+
+
+def lists(home: Publication) -> list[tuple[str, ListSetting | None, int, int]]:
+    """Each list with its setting, how many readers are on it and how many of those are subscribed.
+
+    Those of the settings come first, in their order; a list that only the database knows has no setting.
+    """
+    with subscribers_of(home) as store:
+        counts = store.list_counts()
+    described = {known.id: known for known in home.config.lists}
+    return [(name, described.get(name), *counts.get(name, (0, 0))) for name in dict.fromkeys([*described, *counts])]
+
+
+def put_on_list(home: Publication, name: str, addresses: Iterable[str]) -> int:
+    """Put known readers on a list of the settings; how many were not on it. All of them, or none."""
+    _described(home, name)
+    emails = [normal_address(address) for address in addresses]
+    with subscribers_of(home) as store:
+        return store.put_on_list(emails, name, now=now(), how="put on the list by the publisher")
+
+
+def take_off_list(home: Publication, name: str, addresses: Iterable[str]) -> int:
+    """Take known readers off one list; how many were on it."""
+    emails = [normal_address(address) for address in addresses]
+    with subscribers_of(home) as store:
+        if name not in store.list_counts():
+            _described(home, name)
+        return store.take_off_list(emails, name, now=now(), how="taken off the list by the publisher")
+
+
+def _described(home: Publication, name: str) -> None:
+    """A slip of the pen in the name of a list must not make a new one."""
+    from bulletin.door import closest
+
+    known = [each.id for each in home.config.lists]
+    if name not in known:
+        hint = closest(name, known) or f'Describe it in bulletin.toml first:\n[[lists]]\nid = "{name}"\ntitle = "…"'
+        raise BulletinError(f'there is no list "{name}".', hint=hint)
 
 
 def unsubscribe(home: Publication, address: str) -> bool:

@@ -28,7 +28,7 @@ def as_text(held: Mapping[str, Any], *, publication: str, at: dt.datetime) -> st
             lines += [title, "-" * len(title), *_rows(found if isinstance(found, list) else [found]), ""]
     if "suppression" in held:
         lines.append(
-            "Of an address on that list we keep a keyed hash, the reason and the date, and use it only for this."
+            "Of an address on that list we keep a keyed hash, the reason and the date, and\nuse it only for this."
         )
     return "\n".join(lines).rstrip() + "\n"
 

@@ -84,9 +84,10 @@ Consent records deleted: {erased.records}
 Mails kept on this machine and deleted: {swept.mails}
 Copies of the database cleaned: {swept.copies_cleaned}, deleted: {swept.copies_deleted}
 
-Kept: a keyed hash of the address that begins with {erased.hash[:12]}, the reason and the date.
-The address cannot be read from the hash. It serves one purpose: no import adds the address again.
-Its owner can come back at any time by signing up and confirming it.
+Kept: the reason, the date, and a keyed hash of the address that begins with
+{erased.hash[:12]}. The address cannot be read from the hash. It serves one
+purpose: no import adds the address again. Its owner can come back at any time
+by signing up and confirming it.
 """
     return data, text
 

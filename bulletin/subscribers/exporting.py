@@ -93,6 +93,8 @@ def write(path: Path, readers: Iterable[Listed]) -> int:
 
     The file appears whole or not at all, in place of one of the same name. Importing it gives back what was exported.
     """
+    if not path.parent.is_dir():
+        raise BulletinError(f"the folder {path.parent} does not exist.", hint="Make it first, or name another one.")
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     number = 0
     handle = os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)

@@ -19,6 +19,7 @@ from sqlalchemy import (
     Engine,
     Row,
     bindparam,
+    case,
     delete,
     func,
     insert,
@@ -288,6 +289,42 @@ class Subscribers:
                 return False
             return self._change(connection, row.email, Cause.REINSTATE, now, Evidence(how=how, route="publisher"))
 
+    def put_on_list(self, emails: Sequence[str], name: str, *, now: dt.datetime, how: str) -> int:
+        """Put readers with these normalised addresses on a list; how many were not on it. All of them, or none.
+
+        It brings nobody back who left. Raises `BulletinError` if an address is nobody's.
+        """
+        return self._change_list(emails, name, now, Evidence(how=how, route="publisher", list=name), joins=True)
+
+    def take_off_list(self, emails: Sequence[str], name: str, *, now: dt.datetime, how: str) -> int:
+        """Take readers off one list; how many were on it. They still get what goes to everyone."""
+        return self._change_list(emails, name, now, Evidence(how=how, route="publisher", list=name), joins=False)
+
+    def _change_list(
+        self, emails: Sequence[str], name: str, now: dt.datetime, evidence: Evidence, *, joins: bool
+    ) -> int:
+        m = memberships.c
+        with self._engine.begin() as connection:
+            found: dict[str, None] = {}
+            for place, email in enumerate(emails, 1):
+                row = _row_of(connection, email=email)
+                if row is None:
+                    which = f"address {place} of {len(emails)}" if len(emails) > 1 else "that address"
+                    hint = "Nothing was changed. See: bulletin subscribers list"
+                    raise BulletinError(f"{which} belongs to no reader.", hint=hint)
+                found[row.id] = None
+            there = set(connection.scalars(select(m.subscriber).where(m.list == name, m.subscriber.in_(found))))
+            moving = [reader for reader in found if (reader in there) is not joins]
+            if moving and joins:
+                rows = [{"subscriber": reader, "list": name, "since": now} for reader in moving]
+                connection.execute(insert(memberships), rows)
+            elif moving:
+                connection.execute(delete(memberships).where(m.list == name, m.subscriber.in_(moving)))
+            if moving:
+                record = "put on list" if joins else "taken off list"
+                connection.execute(insert(consents), [_consent(reader, record, now, evidence) for reader in moving])
+        return len(moving)
+
     def pause(self, subscriber: str, until: dt.datetime | None) -> None:
         """No mail before this moment; None ends a pause."""
         with self._engine.begin() as connection:
@@ -351,6 +388,15 @@ class Subscribers:
             for subscriber, name in connection.execute(select(m.subscriber, m.list).order_by(m.subscriber, m.list)):
                 found[subscriber] = (*found.get(subscriber, ()), name)
         return found
+
+    def list_counts(self) -> dict[str, tuple[int, int]]:
+        """For each list that readers are on: how many are, and how many of them are subscribed."""
+        joined = memberships.join(people, people.c.id == memberships.c.subscriber)
+        subscribed = func.sum(case((people.c.state == SubscriberState.SUBSCRIBED.value, 1), else_=0))
+        question = select(memberships.c.list, func.count(), subscribed).select_from(joined)
+        with self._reading.connect() as connection:
+            rows = connection.execute(question.group_by(memberships.c.list).order_by(memberships.c.list))
+            return {name: (int(all_of_them), int(mailed)) for name, all_of_them, mailed in rows}
 
     def find(self, email: str) -> Subscriber | None:
         """The subscriber with this normalised address."""

@@ -61,6 +61,8 @@ class Request:
     """Where lines go that cannot be used."""
     known_domains: tuple[str, ...] = ()
     """Domains of the settings, of which slips of the typist may be told."""
+    known_lists: tuple[str, ...] | None = None
+    """Lists of the settings; None if any list will do."""
 
 
 @dataclass(slots=True)
@@ -83,6 +85,8 @@ class Difference:
     shared: list[int] = field(default_factory=list)
     """The first lines with an address that several people seem to read."""
     shared_count: int = 0
+    strange_lists: list[str] = field(default_factory=list)
+    """Lists in the file that the settings do not describe."""
     refused_file: Path | None = None
     batch: Batch | None = None
 
@@ -209,6 +213,8 @@ def _describe(staged: Staging, difference: Difference, refused: _RefusedFile, re
             if len(difference.duplicates) < SHOWN:
                 difference.duplicates.append((line, first))
             refused.add(RefusedRow(line, f"the same address stands in line {first}", (email,)))
+    if request.known_lists is not None:
+        difference.strange_lists = [name for name in staged.list_names() if name not in request.known_lists][:SHOWN]
     for domain, _, line in staged.domains():
         if len(difference.slips) < SHOWN and (better := meant(domain, request.known_domains)):
             difference.slips.append((line, domain, better))

@@ -188,6 +188,10 @@ class Staging:
         while some := found.fetchmany(_CHUNK):
             yield from ((domain, int(count), int(line)) for domain, count, line in some)
 
+    def list_names(self) -> list[str]:
+        """The lists that the file's own column names."""
+        return [name for (name,) in self._run("SELECT DISTINCT list FROM staged_list ORDER BY list")]
+
     # ---- doing
 
     def take_over(self, *, now: dt.datetime, how: str, basis: str, source: str, into_list: str) -> Batch:
