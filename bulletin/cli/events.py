@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,14 +41,7 @@ def _overview(as_json: bool) -> None:
     if not found.counts:
         output.say("Nothing was reported yet. How it can be: bulletin help after-sending")
         return
-    kinds = [kind for kind in _kinds() if any(kind in row for row in found.counts.values())]
-    output.table(
-        (
-            (mailing or "(none known)", *(f"{row[kind]:,}" if kind in row else "" for kind in kinds))
-            for mailing, row in sorted(found.counts.items())
-        ),
-        ("Issue", *(kind.value.capitalize() for kind in kinds)),
-    )
+    table_of_kinds({mailing or "(none known)": row for mailing, row in found.counts.items()}, "Issue")
     if found.blocked:
         output.say()
         output.warn("Mail was turned down for what the sender is or does. Readers are not to blame, and stay.")
@@ -70,10 +64,13 @@ def _overview(as_json: bool) -> None:
         output.warn(f"{plural(len(found.in_doubt), 'report waits', 'reports wait')} for you: bulletin events review")
 
 
-def _kinds() -> list[EventKind]:
+def table_of_kinds(rows: Mapping[str, Mapping[EventKind, int]], title: str) -> None:
+    """How many of each kind, with a column for each that there is any of."""
     from bulletin.model import EventKind
 
-    return list(EventKind)
+    kinds = [kind for kind in EventKind if any(kind in row for row in rows.values())]
+    cells = ((name, *(f"{row[kind]:,}" if kind in row else "" for kind in kinds)) for name, row in sorted(rows.items()))
+    output.table(cells, (title, *(kind.value.capitalize() for kind in kinds)))
 
 
 def _for_machines(found: Overview) -> dict[str, object]:
@@ -188,3 +185,54 @@ def _show_taken(taken: Taken) -> None:
             output.show(f"  {taken.moved[cause]:>6,} {'reader' if taken.moved[cause] == 1 else 'readers'} {words}")
     if taken.settled:
         output.show(f"  {taken.settled:>6,} unknown deliveries turned out to have left")
+
+
+@events.command()
+@click.argument("provider", default="")
+def pull(provider: str) -> None:
+    """Ask the mail service what became of copies since the last time. PROVIDER: the one that sends, if left out.
+
+    For machines that no service can reach, such as a laptop. Run it on a timer.
+    """
+    from bulletin import flow
+
+    taken = flow.pull_events(output.publication(), provider)
+    output.show(f"{plural(taken.new, 'new report', 'new reports')}")
+    _show_taken(taken)
+    if taken.doubtful:
+        output.warn(f"{plural(taken.doubtful, 'report waits', 'reports wait')} for you: bulletin events review")
+
+
+@events.command()
+@click.argument("provider", default="")
+def webhook(provider: str) -> None:
+    """Show the address at which the mail service can report by itself, to enter on its website.
+
+    PROVIDER: the one that sends, unless you name one. The reports are taken by `bulletin serve`.
+    """
+    from bulletin import flow
+
+    address, signed = flow.webhook_address(output.publication(), provider)
+    output.show(address)
+    if signed:
+        output.say("Every report is signed. What to check it by comes from the environment: bulletin help settings")
+    else:
+        output.say("Put a long secret in place of SECRET, and the same into the environment: bulletin help settings.")
+        output.say("This service does not sign what it says, so whoever knows the address can make up reports.")
+
+
+@events.command()
+@click.argument("provider", default="")
+@click.option("--dry-run", is_flag=True, help="Only say what would be exchanged; change nothing on either side.")
+def suppressions(provider: str, dry_run: bool) -> None:
+    """Compare who must not be written to with the mail service's own list, and fill up both.
+
+    PROVIDER: the one that sends, unless you name one.
+    """
+    from bulletin import flow
+
+    found = flow.exchange_suppressions(output.publication(), provider, dry_run=dry_run)
+    output.show(f"{plural(found.theirs, 'address', 'addresses')} on the list of the mail service")
+    output.show(f"  {found.learned:>6,} of them new to us: no more mail goes there")
+    output.show(f"  {found.told:>6,} of ours new to the service")
+    output.done("Nothing was changed: this was a rehearsal." if dry_run else "Both lists are filled up.")

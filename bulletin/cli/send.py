@@ -167,11 +167,17 @@ def status(ctx: click.Context, issue: str | None, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the result for a machine.")
 def report(issue: str | None, as_json: bool) -> None:
     """Say who got ISSUE, who did not, and why. Holds no address."""
+    from bulletin import flow
+
     home = output.publication()
     name = _sent_issue(home, issue)
     result = _report_of(home, name)
+    reported = flow.reported_of(home, name)
     if as_json:
-        output.show_json(asdict(result))
+        by_domain = {
+            domain: {kind.value: number for kind, number in kinds.items()} for domain, kinds in reported.items()
+        }
+        output.show_json(asdict(result) | {"reported": by_domain})
         return
     _show_report(result)
     if result.refusals:
@@ -179,6 +185,11 @@ def report(issue: str | None, as_json: bool) -> None:
         output.table(rows, ("Domain", "Refused", "Reason"))
     for subscriber in result.unknown_subscribers:
         output.show(f"unknown: subscriber {subscriber}")
+    if reported:
+        from bulletin.cli.events import table_of_kinds
+
+        output.say("\nWhat was reported later, in readers:")
+        table_of_kinds(reported, "Domain")
 
 
 def _sent_issue(home: Publication, issue: str | None) -> str:

@@ -22,17 +22,18 @@ def serve(host: str, port: int) -> None:
     """Serve the pages for readers: signing up, unsubscribing, preferences, and what is held about them.
 
     A web server in front passes requests on to it, and speaks https. Requests for any other host than that of
-    service_url are refused. Mails that readers ask for are sent meanwhile.
+    service_url are refused. Mails that readers ask for are sent meanwhile, and what mail services report is taken in.
     """
     from bulletin import flow
     from bulletin.web.app import make_app
+    from bulletin.web.events import event_routes
     from bulletin.web.serving import serve as serve_pages
 
     home = output.publication()
     name = urlsplit(home.config.service_url).hostname
     for warning in warnings(home.config, host):
         output.say(warning)
-    with flow.reception(home) as reception:
+    with flow.reception(home) as reception, flow.receiver_of(home) as receiver:
         unsure = reception.mails.counts()["unknown"]
         if unsure:
             output.say(f"Of mails that readers asked for, {unsure} may or may not have left. They can ask again.")
@@ -44,6 +45,7 @@ def serve(host: str, port: int) -> None:
             template_dirs=home.template_dirs,
             now=flow.now,
             wake=reception.wake,
+            more_routes=event_routes(home.config, lambda provider, call: flow.hear(home, receiver, provider, call)),
         )
         serve_pages(
             app,

@@ -59,15 +59,21 @@ from bulletin.flow.readers import (
     withheld,
 )
 from bulletin.flow.receiving import (
+    Exchanged,
     MailsRead,
     Overview,
+    exchange_suppressions,
+    hear,
     overview_of_events,
+    pull_events,
     read_files,
     read_mailbox,
     receiver_of,
     reinstate,
+    reported_of,
     settle_event,
     suspended,
+    webhook_address,
 )
 from bulletin.flow.sending import Prepared, prepare_sending, report_of, resolve, send, send_test
 
@@ -126,15 +132,21 @@ __all__ = [  # noqa: RUF022 - in the order of the story
     "send",
     "send_test",
     # receiving
+    "Exchanged",
     "MailsRead",
     "Overview",
+    "exchange_suppressions",
+    "hear",
     "overview_of_events",
+    "pull_events",
     "read_files",
     "read_mailbox",
     "receiver_of",
     "reinstate",
+    "reported_of",
     "settle_event",
     "suspended",
+    "webhook_address",
     # publishing
     "build_archive",
     # the clock

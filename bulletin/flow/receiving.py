@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from bulletin.delivery.receiving import Receiver, Taken
     from bulletin.mailbox.meaning import Office
     from bulletin.model import DeliveryEvent, EventKind, Subscriber
+    from bulletin.providers._provider import Call, Surroundings
 
 ALERTS_FOR = dt.timedelta(days=30)
 """How long it is told that mail was turned down for the sender's own sake."""
@@ -136,6 +137,152 @@ def reinstate(home: Publication, address: str, *, who: str, why: str) -> None:
                 "before the address bounced, its owner had not agreed to get the bulletin, or had left.",
                 hint="Only they can change that: by signing up and confirming it.",
             )
+
+
+# ---------------------------------------------------------------- what mail services report
+
+
+def hear(home: Publication, receiver: Receiver, provider: str, call: Call) -> bool:
+    """Take in a call to our webhook; False if no provider of this name makes any.
+
+    Raises `CallRefused` if it does not prove where it comes from, cannot be read, or nothing is set up to prove it by.
+    """
+    from bulletin.providers import _provider as providers
+
+    try:
+        receive = providers.receiver_of(providers.load(provider))
+    except BulletinError:
+        return False
+    if receive is None:
+        return False
+    try:
+        events = receive(call, _surroundings(home))
+    except providers.CallRefused:
+        raise
+    except BulletinError as error:
+        raise providers.CallRefused(error.message, hint=error.hint) from None
+    except Exception as error:  # its words may be anything, from anybody who knows the secret
+        raise providers.CallRefused(f"a report from {provider} cannot be read ({type(error).__name__}).") from None
+    receiver.take(events)
+    return True
+
+
+def webhook_address(home: Publication, provider: str = "") -> tuple[str, bool]:
+    """Where a provider has to report to, and whether it signs what it says.
+
+    Raises `BulletinError` if it makes no reports. A secret stands in the address as a word to be replaced (Z-23).
+    """
+    from bulletin.providers import _provider as providers
+
+    name = provider or home.config.sending.provider
+    kind = providers.load(name).CAPABILITIES.webhooks
+    if kind == "none":
+        raise BulletinError(
+            f"{name} does not report by itself.", hint="Ask it with: bulletin events pull. Or read a mailbox."
+        )
+    address = f"{home.config.service_url}events/{name}"
+    return (address, True) if kind == "signed" else (f"{address}/SECRET", False)
+
+
+def pull_events(home: Publication, provider: str = "") -> Taken:
+    """Ask a provider what became of copies since the last time. Stopped in the middle, it goes on where it was.
+
+    Raises `BulletinError` if the provider cannot be asked.
+    """
+    from bulletin.delivery.receiving import Taken
+    from bulletin.providers import _provider as providers
+
+    name = provider or home.config.sending.provider
+    taken = Taken()
+    with receiver_of(home) as receiver, providers.load(name).open(_surroundings(home)) as session:
+        if not isinstance(session, providers.HasEvents):
+            raise BulletinError(
+                f"{name} cannot be asked what became of copies.",
+                hint="Read how bounces come back in: bulletin help after-sending",
+            )
+        taken += receiver.catch_up()
+        more = True
+        while more:
+            before = receiver.log.cursor(name)
+            page = session.events(before)
+            taken += receiver.take(page.events)
+            receiver.log.move_cursor(name, page.cursor, now=now())
+            more = page.more and page.cursor != before
+    return taken
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchanged:
+    """What two lists of addresses that must not be written to had that the other had not."""
+
+    theirs: int
+    """Addresses on the provider's list."""
+    learned: int
+    """Of those, how many were news here."""
+    told: int
+    """Addresses of ours that were news to the provider."""
+
+
+def exchange_suppressions(home: Publication, provider: str = "", *, dry_run: bool = False) -> Exchanged:
+    """Hold the provider's list of who must not be written to against ours, and fill up both (P-21).
+
+    Who agreed anew since the provider entered them is left alone, and so is whoever gets no mail anyway: what we
+    told a provider may come back under another name. Those of ours who were erased cannot be told: of them
+    only a hash is left. With `dry_run` nothing changes on either side.
+    """
+    from bulletin.delivery.events import CONSEQUENCES
+    from bulletin.providers import _provider as providers
+    from bulletin.subscribers.address import AddressRefused, normalise
+    from bulletin.subscribers.consent import COMES_BACK_BY_OWN_CONSENT
+
+    name = provider or home.config.sending.provider
+    learned, theirs = 0, set()
+    with receiver_of(home) as receiver, providers.load(name).open(_surroundings(home)) as session:
+        if not isinstance(session, providers.HasSuppressions):
+            raise BulletinError(f"{name} keeps no list of its own.", hint="There is nothing to exchange.")
+        readers = receiver.readers
+        for entry in session.suppressed():
+            cause = CONSEQUENCES[entry.kind].cause
+            try:
+                email = normalise(entry.address)
+            except AddressRefused:
+                continue
+            theirs.add(email)
+            person = readers.find(email)
+            agreed = readers.agreed_at(person.id) if person else None
+            gone = dict(readers.states([email]))[email] in COMES_BACK_BY_OWN_CONSENT
+            if cause is None or gone or (agreed and entry.at and entry.at < agreed):
+                continue
+            learned += 1
+            how = f"{entry.kind.value}: on the list of {name}" + (f" since {entry.at:%Y-%m-%d}" if entry.at else "")
+            if not dry_run:
+                readers.report(email, cause, now=now(), how=how)
+        ours = [
+            person.email
+            for person in readers.all()
+            if person.state in COMES_BACK_BY_OWN_CONSENT and person.email not in theirs
+        ]
+        if ours and not dry_run:
+            session.suppress(ours)
+    return Exchanged(theirs=len(theirs), learned=learned, told=len(ours))
+
+
+def reported_of(home: Publication, issue: str) -> dict[str, dict[EventKind, int]]:
+    """How many readers at each mail domain each kind of event was reported of, for one issue. Holds no address."""
+    with receiver_of(home) as receiver:
+        return receiver.log.by_domain(issue)
+
+
+def _surroundings(home: Publication) -> Surroundings:
+    from bulletin.providers._provider import Surroundings
+
+    return Surroundings(
+        config=home.config,
+        environment=home.environment,
+        secret=home.secret,
+        outbox_dir=home.outbox_dir,
+        now=now,
+    )
 
 
 # ---------------------------------------------------------------- mails that came back
