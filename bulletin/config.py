@@ -220,6 +220,8 @@ class Sending:
     """Deliveries claimed at a time."""
     stop_after_refusals: float = 0.2
     """Share of refusals in a batch that pauses the mailing."""
+    per_second: float | None = None
+    """Most messages in a second, over all machines together. Leave out for as many as the provider takes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-VERSIONS: Final = ("0001", "0002", "0003", "0004", "0005", "0006")
+VERSIONS: Final = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
 """Every version a database of ours can have, oldest first; known here so that looking costs no library."""
 
 metadata = MetaData()
@@ -244,11 +244,20 @@ mailings = Table(
     "mailing",
     metadata,
     Column("id", String(80), primary_key=True),
+    Column("number", Integer, nullable=False, unique=True),
     Column("issue", String(60), nullable=False),
     Column("kind", String(10), nullable=False),
     Column("plan_digest", String(64), nullable=False),
+    _text("head", String(64)),
     Column("started_at", Moment, nullable=False),
+    Column("run", Integer, nullable=False, server_default="0"),
+    _text("holder", String(80)),
+    Column("held_until", Moment),
+    _text("home", String(120)),
 )
+"""A mailing of an issue has the issue's id. `head` is the digest of all that the plan says but for its recipients.
+`run` counts the times a sender began; `holder` is at work until `held_until` unless it says so again; `home` is where
+the last one worked."""
 
 editions = Table(
     "mailing_edition",
@@ -261,23 +270,48 @@ editions = Table(
 deliveries = Table(
     "delivery",
     metadata,
-    Column("mailing", ForeignKey(mailings.c.id), primary_key=True),
-    Column("subscriber", String(40), primary_key=True),
-    Column("number", Integer, nullable=False),
+    Column("mailing", Integer, primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("subscriber", String(40), nullable=False),
     Column("edition", String(60), nullable=False),
     Column("state", String(20), nullable=False),
-    Column("tries", Integer, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("provider", String(40), nullable=False),
     Column("provider_id", Text, nullable=False),
     Column("reason", Text, nullable=False),
     Column("claimed_at", Moment),
     Column("changed_at", Moment, nullable=False),
-    UniqueConstraint("mailing", "number"),
-    Index("delivery_next", "mailing", "state", "tries", "number"),
+    UniqueConstraint("subscriber", "mailing"),
+    sqlite_with_rowid=False,
+    postgresql_with={"fillfactor": 50},
 )
-"""`tries` counts offers in the present run, `attempts` all of them. A mailing of an issue has the issue's id, so that
-its primary key allows one delivery for each issue and subscriber, ever."""
+"""`mailing` is the mailing's number. Rows lie in the order they are sent in, and no index holds what sending changes:
+so a batch is a range, changed in one statement that touches few pages. One delivery for each reader and mailing, ever.
+The room that PostgreSQL leaves in each page is for a row's two changes."""
+
+batches = Table(
+    "batch",
+    metadata,
+    Column("mailing", Integer, primary_key=True, autoincrement=False),
+    Column("first", Integer, primary_key=True, autoincrement=False),
+    Column("last", Integer, nullable=False),
+    Column("edition", String(60), nullable=False),
+    Column("tries", Integer, nullable=False, server_default="0"),
+    Column("attempt", Integer, nullable=False, server_default="0"),
+    _text("worker", String(80)),
+    Column("not_before", Moment),
+)
+"""Work to be done: ranges of deliveries of one edition, none of which overlap. A planned delivery lies in one of them.
+`worker` has it in hand; empty for nobody. `attempt` counts who had it, so that only the last one's word counts;
+`tries` counts, within a run, how often the provider put some of it off. A batch that is done is deleted."""
+
+rates = Table(
+    "sending_rate",
+    metadata,
+    Column("provider", String(40), primary_key=True),
+    Column("free_at", Moment, nullable=False),
+)
+"""When a provider may be called again: pushed on by each claim, and by a provider that wants to be left alone."""
 
 # ---------------------------------------------------------------- what was reported later
 

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+import secrets
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import Select
+
 from bulletin import providers
 from bulletin.config import AudienceSetting, Config, Organisation, Sending, Web
 from bulletin.config import Sender as From
-from bulletin.delivery.ledger import Ledger
+from bulletin.delivery.doubts import Here
+from bulletin.delivery.ledger import Answer, Claim, Ledger, Run
 from bulletin.delivery.plan import Plan, make_plan
 from bulletin.delivery.sender import Sender
-from bulletin.model import EVERYONE, Letter, RenderedEdition
+from bulletin.model import EVERYONE, Letter, Outcome, OutcomeKind, RenderedEdition
 from bulletin.render.message import Envelope, MessageTemplate, make_message_id
 from bulletin.stores import open_database
 from bulletin.subscribers import importing
+from bulletin.subscribers.audience import recipients
 from bulletin.subscribers.store import Subscribers
 from bulletin.subscribers.tokens import AddressHashes, Links
 
@@ -94,6 +99,7 @@ class Newsroom:
         self.engine = open_database(url or f"sqlite:///{folder / 'bulletin.db'}")
         self.readers = Subscribers(self.engine, SECRET)
         self.ledger = Ledger(self.engine)
+        self.here = Here(name="test machine", process=f"test:{secrets.token_hex(8)}", memory=folder / "sending.json")
         self.waited: list[float] = []
         self.progress: list[tuple[int, int]] = []
 
@@ -114,10 +120,67 @@ class Newsroom:
         assert person
         self.readers.unsubscribe(person.id, now=NOON, how="test")
 
-    def plan(self, provider: str = "outbox", editions: Iterable[RenderedEdition] | None = None) -> Plan:
+    def question(self, editions: Iterable[RenderedEdition] | None = None) -> Callable[[dt.datetime], Select[Any]]:
+        """Who gets which edition at a moment."""
+        made = list(editions or both_editions())
+        audiences, languages = {each.audience for each in made}, {each.language for each in made}
+        return lambda at: recipients(self.config, audiences, languages, at)
+
+    def plan(
+        self, provider: str = "outbox", editions: Iterable[RenderedEdition] | None = None, issue: str = ISSUE
+    ) -> Plan:
         """The plan as it would be now."""
-        rendered = {made.audience: made for made in editions or both_editions()}
-        return make_plan(ISSUE, rendered, self.readers.all(), self.config, provider)
+        made = list(editions or both_editions())
+        with self.ledger.recipients(self.question(made)(NOON)) as found:
+            return make_plan(issue, made, found, self.config, provider, withheld=self.ledger.withheld(NOON))
+
+    def enter(
+        self,
+        provider: str = "outbox",
+        editions: Iterable[RenderedEdition] | None = None,
+        issue: str = ISSUE,
+        **wishes: Any,
+    ) -> int:
+        """Enter the plan as it is now; how many recipients are new."""
+        made = list(editions or both_editions())
+        plan, question = self.plan(provider, made, issue), self.question(made)(NOON)
+        return self.ledger.enter(plan, question, **{"now": NOON, "batch": 7, **wishes})
+
+    def begin(
+        self, provider: str = "outbox", issue: str = ISSUE, editions: Iterable[RenderedEdition] | None = None
+    ) -> Run:
+        """Start work on a mailing."""
+        made = list(editions or both_editions())
+        self.run = self.ledger.begin(
+            Run(
+                mailing=issue,
+                number=0,
+                run=0,
+                holder="test",
+                provider=provider,
+                audiences={each.name: each.audience for each in made},
+                question=self.question(made),
+                per_second=self.config.sending.per_second,
+            ),
+            home="here",
+            now=NOON,
+        )
+        return self.run
+
+    def claim(
+        self, limit: int = 100, *, worker: str = "test/0", now: dt.datetime = NOON, after: Answer | None = None
+    ) -> Claim | None:
+        """The next batch, after an answer to the last one if there is one."""
+        got = self.ledger.turn(self.run, worker, after, limit=limit, now=now)
+        assert got is None or isinstance(got, Claim), got
+        return got
+
+    def answer(self, claim: Claim, *kinds: OutcomeKind, reason: str = "", now: dt.datetime = NOON) -> None:
+        """Record outcomes of a claim: one for each delivery, or the same for all."""
+        all_kinds = kinds * len(claim.deliveries) if len(kinds) == 1 else kinds
+        outcomes = [Outcome(key="", kind=kind, reason=reason) for kind in all_kinds]
+        answer = Answer(claim=claim, outcomes=outcomes)
+        assert self.ledger.turn(self.run, claim.worker, answer, limit=0, now=now) is None
 
     def templates(self, editions: Iterable[RenderedEdition] | None = None) -> dict[str, MessageTemplate]:
         """The messages of the editions."""
@@ -134,18 +197,28 @@ class Newsroom:
             outbox_dir=self.folder / "outbox",
             now=lambda: dt.datetime.now(dt.UTC),
         )
-        with chosen.open(surroundings) as session:
-            yield Sender(
-                config=self.config,
-                ledger=self.ledger,
-                session=session,
-                capabilities=chosen.CAPABILITIES,
-                links=Links(self.config.service_url, SECRET),
-                lock=self.folder / "sending.lock",
-                now=lambda: dt.datetime.now(dt.UTC),
-                sleep=self.waited.append,
-                on_progress=lambda done, planned: self.progress.append((done, planned)),
-            )
+        yield Sender(
+            config=self.config,
+            ledger=self.ledger,
+            provider=provider,
+            open_session=lambda: chosen.open(surroundings),
+            capabilities=chosen.CAPABILITIES,
+            links=Links(self.config.service_url, SECRET),
+            question=self.question(),
+            here=self.here,
+            lock=self.folder / "sending.lock",
+            now=self.clock,
+            sleep=self.sleep,
+            on_progress=lambda done, planned: self.progress.append((done, planned)),
+        )
+
+    def clock(self) -> dt.datetime:
+        """The time, with all that was slept by request."""
+        return dt.datetime.now(dt.UTC) + dt.timedelta(seconds=sum(self.waited))
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass, without waiting for it."""
+        self.waited.append(seconds)
 
     def outbox(self, mailing: str = ISSUE) -> dict[str, bytes]:
         """The messages in the outbox, by their address."""

@@ -17,7 +17,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from mailing import ISSUE, NOON, SECRET, newsroom
+from mailing import NOON, SECRET, newsroom
 from sqlalchemy import Engine, create_engine, inspect
 
 from bulletin import migrations
@@ -133,9 +133,10 @@ def test_no_row_of_the_first_release_is_lost(database_url: str) -> None:
         assert rows(room.engine) == before
         readers = {person.email: person.state for person in room.readers.all()}
         assert readers["left@example.org"] is SubscriberState.UNSUBSCRIBED
-        claims = room.ledger.claim(ISSUE, limit=1, provider="outbox", now=NOON, admits=lambda edition, address: True)
-        assert claims
-        assert [row.address for row in claims.deliveries] == ["ann@example.org"]
+        room.begin()
+        claim = room.claim(1)
+        assert claim
+        assert [row.address for row in claim.deliveries] == ["ann@example.org"]
         assert room.readers.add([("left@example.org", "", ""), ("new@example.org", "", "")], now=NOON, how="test") == 1
         with room.engine.connect() as connection:
             domains = connection.exec_driver_sql("SELECT email, domain FROM subscriber")
@@ -148,7 +149,7 @@ def test_a_database_that_never_sent_anything_gets_the_ledger(tmp_path: Path) -> 
         database.executescript(RELEASE)
         database.executescript("DROP TABLE delivery; DROP TABLE mailing_edition; DROP TABLE mailing;")
     with newsroom(tmp_path) as room:
-        assert room.ledger.start_or_resume(room.plan(), now=NOON) == 2
+        assert room.enter() == 2
 
 
 def test_z23_a_private_copy_is_put_aside_first_and_the_last_few_stay(tmp_path: Path) -> None:

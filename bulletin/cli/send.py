@@ -22,10 +22,17 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="Say what would happen, and send nothing.")
 @click.option("--test", "test_address", metavar="ADDRESS", help="Send one copy of each edition to ADDRESS only.")
 @click.option("--changed", is_flag=True, help="Go on although the issue was changed after its first copies left.")
+@click.option("--take-over", is_flag=True, help="Go on here with a sending that began elsewhere, or long ago.")
 @click.option("--yes", is_flag=True, help="Do not ask; for programs.")
 @click.pass_context
 def send(
-    ctx: click.Context, issue: str | None, dry_run: bool, test_address: str | None, changed: bool, yes: bool
+    ctx: click.Context,
+    issue: str | None,
+    dry_run: bool,
+    test_address: str | None,
+    changed: bool,
+    take_over: bool,
+    yes: bool,
 ) -> None:
     """Send ISSUE to its readers. You are asked to type the number of messages first.
 
@@ -44,7 +51,7 @@ def send(
         output.say(f"\n{plural(len(prepared.checked.must_fix), 'finding', 'findings')} to fix first. Nothing was sent.")
         ctx.exit(1)
     _show_plan(home, prepared)
-    if prepared.really_sends and prepared.to_go and prepared.to_go == len(prepared.plan.recipients):
+    if prepared.really_sends and prepared.to_go and prepared.to_go == prepared.plan.recipients:
         # Once the first copies have left, a link that died meanwhile is no reason to keep the rest from their readers.
         _ask_for_links(ctx, home, prepared)
     if dry_run:
@@ -65,7 +72,7 @@ def send(
             step(now_done - reported)
             reported = now_done
 
-        report = flow.send(home, prepared, accept_changed=changed, on_progress=advance)
+        report = flow.send(home, prepared, accept_changed=changed, take_over=take_over, on_progress=advance)
     _show_report(report)
     if not prepared.really_sends:
         output.say(f"Nothing left this machine. The messages are in {home.shown(home.outbox_dir / name)}")
@@ -118,8 +125,11 @@ def _show_plan(home: Publication, prepared: Prepared) -> None:
     for name, count in plan.counts.items():
         output.show(f"Edition  {name}: {plural(count, 'reader', 'readers')}")
     if plan.withheld:
-        output.show(f"Withheld {plural(len(plan.withheld), 'reader', 'readers')} who left")
-    gone = len(plan.recipients) - prepared.to_go
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in plan.withheld.items())
+        output.show(f"Withheld {plural(sum(plan.withheld.values()), 'reader', 'readers')}: {reasons}")
+    if prepared.goes_on:
+        output.show("Goes on  an interrupted sending, with the readers planned then")
+    gone = plan.recipients - prepared.to_go
     if gone:
         output.show(f"Already  {plural(gone, 'message', 'messages')} left before; nobody gets a second one")
     if prepared.rehearsed:

@@ -1,72 +1,89 @@
 """The ledger: one row for each recipient of each mailing, and the only truth about who was sent what.
 
 A row goes from planned to claimed before the provider is called and to its outcome after. Every change says in its
-WHERE clause which state it expects, so that a late or repeated step changes nothing.
+WHERE clause which state it expects, so that a late or repeated step changes nothing. Work is handed out in batches,
+which are ranges of rows: see `entering` for how they are planned, and `claiming` for how they are taken in hand.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import re
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
     Engine,
-    Row,
+    ScalarSelect,
+    Select,
+    and_,
     bindparam,
+    exists,
     func,
     insert,
+    not_,
     or_,
     select,
     update,
 )
 
-from bulletin.delivery.plan import Plan
+from bulletin.delivery import claiming, entering
+from bulletin.delivery.claiming import TRIES, Answer, Claim, Claimed, Lost, Run, Wait, without_addresses
+from bulletin.delivery.plan import Plan, digest_of
 from bulletin.delivery.report import Refusals, Standing
-from bulletin.errors import BulletinError
-from bulletin.model import DeliveryState, Outcome, OutcomeKind, SubscriberState
-from bulletin.subscribers.belonging import domain_of
-from bulletin.subscribers.consent import why_no_mail
+from bulletin.model import DeliveryState, Outcome, OutcomeKind
+from bulletin.stores import reading
+from bulletin.subscribers.audience import withheld
+from bulletin.tables import batches as _batches
 from bulletin.tables import deliveries as _deliveries
 from bulletin.tables import editions as _editions
 from bulletin.tables import mailings as _mailings
-from bulletin.tables import people
+from bulletin.tables import people, rates
 
-TRIES = 3
-"""How often one run offers a delivery that the provider puts off."""
+__all__ = ["TEST_READER", "TRIES", "Answer", "Claim", "Claimed", "Ledger", "Lost", "Run", "Wait", "without_addresses"]
 
-_d = _deliveries.c
-_NOT_SENT = (DeliveryState.PLANNED.value, DeliveryState.WITHDRAWN.value)
-_AFTER = {
-    OutcomeKind.ACCEPTED: DeliveryState.ACCEPTED,
-    OutcomeKind.REFUSED: DeliveryState.REFUSED,
-    OutcomeKind.RETRY: DeliveryState.PLANNED,
-    OutcomeKind.UNKNOWN: DeliveryState.UNKNOWN,
-}
+TEST_READER = "test"
+"""Stands for the subscriber in a test copy; no subscriber has this id, so its links end nobody's subscription."""
 
+LEASE = dt.timedelta(seconds=60)
+"""How long a sender that says nothing still counts as being at work."""
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """A delivery in the hands of this process, with the address as it is at this moment."""
+BATCH = 1000
+"""Deliveries in a batch where nobody says how many; a claim takes less of it where a provider takes less."""
 
-    subscriber: str
-    number: int
-    address: str
+_d, _b, _m = _deliveries.c, _batches.c, _mailings.c
+_LEFT = (DeliveryState.ACCEPTED.value, DeliveryState.REFUSED.value, DeliveryState.UNKNOWN.value)
+_LONG_AGO = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """Deliveries of one edition, to be offered to the provider now."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mailing:
+    """What the ledger knows of a mailing beside its deliveries."""
 
-    edition: str
-    tries: int
-    """Which offer of this run it is, from 1."""
-    deliveries: tuple[Claimed, ...]
+    id: str
+    digest: str
+    head: str
+    started_at: dt.datetime
+    run: int
+    """How often a sender began; 0 for a plan that nobody has begun to send."""
+    holder: str
+    """Who is at work, or was when it died; empty if the last one ended in good order."""
+    held_until: dt.datetime | None
+    home: str
+    """Where the last sender worked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InDoubt:
+    """A batch that a sender which is no more had in hand."""
+
+    claim: Claim
+    provider: str
+    claimed_at: dt.datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,128 +95,194 @@ class Settled:
 
 
 class Ledger:
-    """The ledger in a database. Each method is one transaction."""
+    """The ledger in a database. Each method is one transaction. It may be used by several threads at once."""
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+        self._engine, self._reading = engine, reading(engine)
+        self._one_writer = engine.dialect.name == "sqlite"
+        self._turn = threading.Lock()
+        self._waiting: list[_Turn] = []
 
-    def start_or_resume(self, plan: Plan, *, now: dt.datetime, accept_changed: bool = False) -> int:
-        """Enter a plan; how many recipients are new. The mailing has the issue's id.
+    # ---- planning
+
+    @contextmanager
+    def recipients(self, question: Select[Any]) -> Iterator[Iterator[tuple[str, str]]]:
+        """Whom a question finds, subscriber and edition, in the order they would be sent to, a few at a time."""
+        ordered = entering.in_order(question, self._engine.dialect.name)
+        with self._reading.connect().execution_options(yield_per=10_000) as connection:
+            rows = connection.execute(ordered)
+            yield ((subscriber, edition) for chunk in rows.partitions() for subscriber, edition in chunk)
+
+    def enter(
+        self,
+        plan: Plan,
+        question: Select[Any],
+        *,
+        now: dt.datetime,
+        batch: int = BATCH,
+        accept_changed: bool = False,
+        then: Callable[[Connection, int], None] = lambda connection, number: None,
+    ) -> int:
+        """Enter a plan for those a question finds; how many are new. The mailing has the issue's id.
 
         Who has been sent a copy, or may have been, is never planned again. Readers since the last time are added,
-        readers who came back are planned, and readers who left are withdrawn. Raises `BulletinError` if an edition was
-        changed after its first copies left, unless that is accepted.
+        readers who came back are planned, and readers who left are withdrawn. `then` may add to the transaction, with
+        the mailing's number. Raises `BulletinError` if an edition was changed after its first copies left, unless that
+        is accepted.
         """
-        mailing = plan.issue
         with self._engine.begin() as connection:
-            self._enter_mailing(connection, plan, now, accept_changed)
-            rows = connection.execute(select(_d.subscriber, _d.state, _d.edition).where(_d.mailing == mailing))
-            there = {row.subscriber: (row.state, row.edition) for row in rows}
-            wanted = {recipient.subscriber: recipient.edition for recipient in plan.recipients}
-            highest = connection.scalar(select(func.max(_d.number)).where(_d.mailing == mailing)) or 0
-            fresh = [
-                _new_row(mailing, subscriber, highest + number, edition, now)
-                for number, (subscriber, edition) in enumerate(
-                    ((key, edition) for key, edition in wanted.items() if key not in there), 1
-                )
-            ]
-            if fresh:
-                connection.execute(insert(_deliveries), fresh)
-            planned = DeliveryState.PLANNED.value
-            moved = [
-                (key, planned, wanted[key])
-                for key, (state, edition) in there.items()
-                if key in wanted and state in _NOT_SENT and (state, edition) != (planned, wanted[key])
-            ]
-            gone = [
-                (key, DeliveryState.WITHDRAWN.value, edition)
-                for key, (state, edition) in there.items()
-                if key not in wanted and state == planned
-            ]
-            self._move(connection, mailing, moved + gone, now)
-        return len(fresh)
+            number, fresh = entering.enter_mailing(connection, plan, now, accept_changed=accept_changed)
+            added = (entering.insert_all if fresh else entering.extend)(connection, number, question, now)
+            entering.cut(connection, number, batch)
+            digest = digest_of(plan.head, entering.everybody(connection, number))
+            connection.execute(update(_mailings).where(_m.number == number).values(plan_digest=digest))
+            then(connection, number)
+        return added
 
-    def settle(self, mailing: str, *, provider: str, window: dt.timedelta | None, now: dt.datetime) -> Settled:
-        """Decide about deliveries that a dead run had claimed; call it only while no other run is at work (promise 4).
+    def mailing(self, mailing: str) -> Mailing | None:
+        """What is known of a mailing; None if it was never planned."""
+        columns = (_m.id, _m.plan_digest, _m.head, _m.started_at, _m.run, _m.holder, _m.held_until, _m.home)
+        with self._reading.connect() as connection:
+            row = connection.execute(select(*columns).where(_m.id == mailing)).one_or_none()
+        if row is None:
+            return None
+        identity, digest, head, started_at, run, holder, held_until, home = row
+        return Mailing(
+            id=identity,
+            digest=digest,
+            head=head,
+            started_at=started_at,
+            run=run,
+            holder=holder,
+            held_until=held_until,
+            home=home,
+        )
 
-        `window` is how long this provider knows a key again, None if it does not. Within it a delivery goes out again
-        under its key; else nobody can tell whether it left, and it becomes unknown. Tries begin anew.
+    def waiting(self, mailing: str) -> dict[str, int]:
+        """Deliveries still to go, or in the hands of a sender, by edition."""
+        open_states = (DeliveryState.PLANNED.value, DeliveryState.CLAIMED.value)
+        found = select(_d.edition, func.count()).where(_of(mailing), _d.state.in_(open_states)).group_by(_d.edition)
+        with self._reading.connect() as connection:
+            return _by_name(connection, found)
+
+    def planned(self, mailing: str) -> dict[str, int]:
+        """Everybody a mailing is for, but who was withdrawn, counted by edition; also the editions nobody gets."""
+        there = select(_editions.c.edition, func.count(_d.number)).outerjoin_from(
+            _editions,
+            _deliveries,
+            and_(_of(mailing), _d.edition == _editions.c.edition, _d.state != DeliveryState.WITHDRAWN.value),
+        )
+        with self._reading.connect() as connection:
+            found = there.where(_editions.c.mailing == mailing).group_by(_editions.c.edition)
+            return _by_name(connection, found)
+
+    def withheld(self, now: dt.datetime) -> dict[str, int]:
+        """Readers who get nothing at this moment, counted by the reason."""
+        with self._reading.connect() as connection:
+            return _by_name(connection, withheld(now))
+
+    def new_recipients(self, mailing: str, question: Select[Any], rehearsed_by: Collection[str] = ()) -> int:
+        """How many of those a question finds would be sent a copy now, because none has left or may have left.
+
+        What the providers `rehearsed_by` accepted never left this machine.
         """
-        in_doubt = (_d.mailing == mailing, _d.state == DeliveryState.CLAIMED.value)
-        reason = "sending stopped while the provider had it"
+        found = question.subquery("found")
+        gone = and_(_d.state.in_(_LEFT), not_(_accepted_by(rehearsed_by)))
+        left = exists().where(_d.subscriber == found.c.subscriber, _of(mailing), gone)
+        with self._reading.connect() as connection:
+            return connection.scalar(select(func.count()).select_from(found).where(~left)) or 0
+
+    # ---- a run
+
+    def begin(self, run: Run, *, home: str, now: dt.datetime) -> Run:
+        """A sender starts work on a mailing: whoever had it before is fenced off from now on.
+
+        What was put off in an earlier run is offered again. Call it only while no other sender is at work.
+        """
         with self._engine.begin() as connection:
-            again = 0
-            if window is not None:
-                safe = update(_deliveries).where(*in_doubt, _d.provider == provider, _d.claimed_at >= now - window)
-                again = connection.execute(safe.values(state=DeliveryState.PLANNED.value, changed_at=now)).rowcount
-            rest = update(_deliveries).where(*in_doubt)
-            values = {"state": DeliveryState.UNKNOWN.value, "reason": reason, "changed_at": now}
-            unknown = connection.execute(rest.values(**values)).rowcount
-            connection.execute(update(_deliveries).where(_d.mailing == mailing, _d.tries > 0).values(tries=0))
-        return Settled(again, unknown)
+            row = connection.execute(select(_m.number, _m.run).where(_m.id == run.mailing).with_for_update()).one()
+            values = {"run": row.run + 1, "holder": run.holder, "held_until": now + LEASE, "home": home}
+            connection.execute(update(_mailings).where(_m.number == row.number).values(**values))
+            idle = (_b.mailing == row.number, _b.worker == "", _b.tries > 0)
+            connection.execute(update(_batches).where(*idle).values(tries=0, not_before=None))
+            make_rate(connection, run.provider)
+            return replace(run, number=row.number, run=row.run + 1)
 
-    def claim(
-        self, mailing: str, *, limit: int, provider: str, now: dt.datetime, admits: Callable[[str, str], bool]
-    ) -> Claim | None:
-        """The next deliveries, all of one edition; on the disk as claimed when this returns. None if none is left.
+    def still_at_work(self, run: Run, *, now: dt.datetime) -> bool:
+        """Say that this run goes on; False if another one has taken over."""
+        mine = (_m.number == run.number, _m.run == run.run)
+        with self._writing() as connection:
+            return connection.execute(update(_mailings).where(*mine).values(held_until=now + LEASE)).rowcount == 1
 
-        Consent is read again here: who left since planning is withdrawn, and so is a reader whose address `admits`
-        (edition, address) no longer lets read the edition (L-11, S-26).
+    def end(self, run: Run) -> None:
+        """The run ends in good order."""
+        mine = (_m.number == run.number, _m.run == run.run)
+        with self._writing() as connection:
+            connection.execute(update(_mailings).where(*mine).values(holder="", held_until=None))
+
+    def turn(
+        self, run: Run, worker: str, answer: Answer | None, *, limit: int, now: dt.datetime, again: bool = False
+    ) -> Claim | Wait | Lost | None:
+        """Write down an answer, if there is one, and claim the next batch of at most `limit`; none for a limit of 0.
+
+        Both are on the disk when this returns. None: there is no more work. Threads that come at the same moment share
+        one transaction, and so one wait for the disk. `again`: this turn was tried before and the database failed, so
+        that nobody knows whether it was kept.
         """
-        while True:
+        mine = _Turn(run=run, worker=worker, answer=answer, limit=limit, now=now, again=again)
+        if not self._one_writer:
             with self._engine.begin() as connection:
-                rows = self._next_rows(connection, mailing, limit)
-                if not rows:
-                    return None
-                reasons = {row.subscriber: _why_not(row, admits, now) for row in rows}
-                self._withdraw(connection, mailing, [(key, reason) for key, reason in reasons.items() if reason], now)
-                keep = {key for key, reason in reasons.items() if not reason}
-                if keep:
-                    self._mark_claimed(connection, mailing, keep, provider, now)
-                    taken = tuple(
-                        Claimed(row.subscriber, row.number, row.email) for row in rows if row.subscriber in keep
-                    )
-                    return Claim(rows[0].edition, rows[0].tries + 1, taken)
+                return mine.take(connection)
+        self._waiting.append(mine)
+        with self._turn:
+            if not mine.done:
+                together, self._waiting[:] = list(self._waiting), []
+                _take_together(self._engine, together)
+        if mine.error:
+            raise mine.error
+        return mine.result
 
-    def record(self, mailing: str, outcomes: Iterable[tuple[str, Outcome]], *, now: dt.datetime) -> None:
-        """Write the provider's answers by subscriber. A delivery that was put off is planned again."""
-        rows = [
-            {
-                "its_subscriber": subscriber,
-                "state": _AFTER[outcome.kind].value,
-                "reason": without_addresses(outcome.reason),
-                "provider_id": outcome.provider_id,
-                "changed_at": now,
-            }
-            for subscriber, outcome in outcomes
-        ]
-        if rows:
-            statement = update(_deliveries).where(
-                _d.mailing == mailing,
-                _d.subscriber == bindparam("its_subscriber"),
-                _d.state == DeliveryState.CLAIMED.value,
-            )
-            with self._engine.begin() as connection:
-                connection.execute(statement, rows)
+    def has(self, run: Run, claim: Claim) -> bool:
+        """Whether a claim is still in this hand, and its run the latest."""
+        own = (_b.mailing == run.number, _b.first == claim.first)
+        held = select(_b.first).where(*own, _b.worker == claim.worker, _b.attempt == claim.attempt)
+        latest = select(_m.run).where(_m.number == run.number).scalar_subquery()
+        with self._reading.connect() as connection:
+            return connection.scalar(held.where(latest == run.run)) is not None
 
-    def release(self, mailing: str, subscribers: Sequence[str], *, now: dt.datetime) -> None:
-        """Give back claimed deliveries that certainly never left this machine, as if they had not been claimed."""
-        if not subscribers:
-            return
-        values = {
-            "state": DeliveryState.PLANNED.value,
-            "changed_at": now,
-            "tries": _d.tries - 1,
-            "attempts": _d.attempts - 1,
-        }
+    # ---- what is in doubt
+
+    def in_doubt(self, mailing: str) -> list[InDoubt]:
+        """The batches that are in somebody's hands, with what is claimed in them; call it before anybody works.
+
+        One in which nothing is claimed is given back at once.
+        """
         with self._engine.begin() as connection:
-            for start in range(0, len(subscribers), 500):
-                change = update(_deliveries).where(
-                    _d.mailing == mailing,
-                    _d.subscriber.in_(subscribers[start : start + 500]),
-                    _d.state == DeliveryState.CLAIMED.value,
-                )
-                connection.execute(change.values(**values))
+            number = connection.scalar(select(_m.number).where(_m.id == mailing))
+            taken = select(_batches).where(_b.mailing == number, _b.worker != "").order_by(_b.first)
+            found = [_doubtful(connection, batch) for batch in connection.execute(taken).all()]
+        return [batch for batch in found if batch]
+
+    def settle(self, run: Run, batch: InDoubt, outcomes: Sequence[Outcome], *, now: dt.datetime) -> None:
+        """What became of a batch in doubt: one outcome for each of its deliveries. RETRY: it certainly never left."""
+        known = [outcome for outcome in outcomes if outcome.kind is not OutcomeKind.RETRY]
+        rows = zip(batch.claim.deliveries, outcomes, strict=True)
+        certain = [row for row, outcome in rows if outcome.kind is not OutcomeKind.RETRY]
+        with self._writing() as connection:
+            decide(connection, run.number, certain, known, expected=DeliveryState.CLAIMED, now=now)
+            claiming.record(connection, run.number, run.provider, Answer(claim=batch.claim, outcomes=()), now)
+
+    def unknown_letters(self, mailing: str, provider: str) -> list[Claimed]:
+        """The deliveries of which nobody knows whether this provider took them, with the addresses of now."""
+        return self._letters(mailing, _d.state == DeliveryState.UNKNOWN.value, _d.provider == provider)
+
+    def decide_unknown(
+        self, run: Run, rows: Sequence[Claimed], outcomes: Sequence[Outcome], *, now: dt.datetime
+    ) -> None:
+        """What was found out about unknown deliveries: one outcome for each."""
+        with self._writing() as connection:
+            decide(connection, run.number, rows, outcomes, expected=DeliveryState.UNKNOWN, now=now)
+            entering.cut(connection, run.number, BATCH)
 
     def resolve(
         self, mailing: str, *, accepted: bool, who: str, now: dt.datetime, subscriber: str | None = None
@@ -207,11 +290,16 @@ class Ledger:
         """A person's word on unknown deliveries, one or all: they left, or they are to be sent again. How many."""
         state = DeliveryState.ACCEPTED if accepted else DeliveryState.PLANNED
         reason = f"{who} said it was sent" if accepted else f"{who} said to send it again"
-        change = update(_deliveries).where(_d.mailing == mailing, _d.state == DeliveryState.UNKNOWN.value)
+        change = update(_deliveries).where(_of(mailing), _d.state == DeliveryState.UNKNOWN.value)
         if subscriber is not None:
             change = change.where(_d.subscriber == subscriber)
         with self._engine.begin() as connection:
-            return connection.execute(change.values(state=state.value, reason=reason, changed_at=now)).rowcount
+            count = connection.execute(change.values(state=state.value, reason=reason, changed_at=now)).rowcount
+            if count and not accepted:
+                entering.cut(connection, _number(connection, mailing), BATCH)
+        return count
+
+    # ---- what was reported later
 
     def settle_by_event(self, mailing: str, subscribers: Collection[str], *, now: dt.datetime) -> int:
         """Count unknown deliveries as accepted, because something was reported of them since; how many.
@@ -223,88 +311,76 @@ class Ledger:
             "reason": "something was reported of it later",
             "changed_at": now,
         }
-        change = update(_deliveries).where(_d.mailing == mailing, _d.state == DeliveryState.UNKNOWN.value)
+        change = update(_deliveries).where(_of(mailing), _d.state == DeliveryState.UNKNOWN.value)
         with self._engine.begin() as connection:
             return connection.execute(change.where(_d.subscriber.in_(subscribers)).values(**values)).rowcount
 
     def known(self, mailing: str, subscribers: Collection[str]) -> frozenset[str]:
         """Those of some subscribers, a few hundred, whom this mailing is for."""
-        rows = select(_d.subscriber).where(_d.mailing == mailing, _d.subscriber.in_(subscribers))
-        with self._engine.begin() as connection:
+        rows = select(_d.subscriber).where(_of(mailing), _d.subscriber.in_(subscribers))
+        with self._reading.connect() as connection:
             return frozenset(connection.scalars(rows))
 
     def mailings(self, *, newest: int) -> list[str]:
         """The last so many mailings of issues, in the order they were started."""
-        rows = select(_mailings.c.id).where(_mailings.c.kind == "issue").order_by(_mailings.c.started_at.desc())
-        with self._engine.begin() as connection:
+        rows = select(_m.id).where(_m.kind == "issue").order_by(_m.started_at.desc(), _m.number.desc())
+        with self._reading.connect() as connection:
             return list(reversed(list(connection.scalars(rows.limit(newest)))))
 
     def taken_for(self, subscriber: str, mailings: Collection[str]) -> frozenset[str]:
         """Those of some mailings of which a copy for this subscriber was accepted."""
-        mine = (_d.mailing.in_(mailings), _d.subscriber == subscriber, _d.state == DeliveryState.ACCEPTED.value)
-        with self._engine.begin() as connection:
-            return frozenset(connection.scalars(select(_d.mailing).where(*mine)))
+        mine = (_m.id.in_(mailings), _d.subscriber == subscriber, _d.state == DeliveryState.ACCEPTED.value)
+        rows = select(_m.id).join(_deliveries, _d.mailing == _m.number).where(*mine)
+        with self._reading.connect() as connection:
+            return frozenset(connection.scalars(rows))
 
     def doubtful(self) -> list[str]:
         """The mailings with copies of which nobody knows whether they left."""
-        unknown = select(_d.number).where(_d.mailing == _mailings.c.id, _d.state == DeliveryState.UNKNOWN.value)
-        rows = select(_mailings.c.id).where(unknown.exists())
-        with self._engine.begin() as connection:
-            return list(connection.scalars(rows))
+        unknown = exists().where(_d.mailing == _m.number, _d.state == DeliveryState.UNKNOWN.value)
+        with self._reading.connect() as connection:
+            return list(connection.scalars(select(_m.id).where(unknown)))
+
+    # ---- asking
 
     def standing(self, mailing: str) -> Standing | None:
         """How a mailing stands, counted now; None if it was never started."""
-        with self._engine.begin() as connection:
-            if connection.scalar(select(_mailings.c.id).where(_mailings.c.id == mailing)) is None:
+        with self._reading.connect() as connection:
+            if connection.scalar(select(_m.id).where(_m.id == mailing)) is None:
                 return None
-            counted = select(_d.state, func.count()).where(_d.mailing == mailing).group_by(_d.state)
+            counted = select(_d.state, func.count()).where(_of(mailing)).group_by(_d.state)
             counts = {DeliveryState(state): number for state, number in connection.execute(counted)}
         return Standing(mailing=mailing, counts=counts)
 
     def refusals(self, mailing: str) -> list[Refusals]:
         """Refused deliveries by mail domain and answer."""
-        found: Counter[tuple[str, str]] = Counter()
-        joined = select(people.c.email, _d.reason).select_from(
+        domain = func.coalesce(people.c.domain, "")
+        joined = select(domain, _d.reason, func.count()).select_from(
             _deliveries.outerjoin(people, people.c.id == _d.subscriber)
         )
-        with self._engine.begin() as connection:
-            where = (_d.mailing == mailing, _d.state == DeliveryState.REFUSED.value)
-            for email, reason in connection.execute(joined.where(*where)):
-                found[domain_of(email or ""), reason] += 1
-        return [Refusals(domain=domain, reason=reason, count=count) for (domain, reason), count in found.items()]
+        found = joined.where(_of(mailing), _d.state == DeliveryState.REFUSED.value).group_by(domain, _d.reason)
+        with self._reading.connect() as connection:
+            rows = connection.execute(found).all()
+        return [Refusals(domain=name, reason=reason, count=count) for name, reason, count in rows]
 
     def unknown(self, mailing: str) -> list[str]:
         """Ids of the subscribers whose copy may or may not have left, in order."""
-        where = (_d.mailing == mailing, _d.state == DeliveryState.UNKNOWN.value)
-        with self._engine.begin() as connection:
+        where = (_of(mailing), _d.state == DeliveryState.UNKNOWN.value)
+        with self._reading.connect() as connection:
             return list(connection.scalars(select(_d.subscriber).where(*where).order_by(_d.number)))
 
-    def left(self, mailing: str) -> frozenset[str]:
-        """The subscribers whose copy has an answer or is unknown; the next sending offers nothing to them.
-
-        What a dead run had in hand is not among them: the next sending has to decide about it.
-        """
-        states = (DeliveryState.ACCEPTED, DeliveryState.REFUSED, DeliveryState.UNKNOWN)
-        settled = select(_d.subscriber).where(_d.mailing == mailing, _d.state.in_([state.value for state in states]))
-        with self._engine.begin() as connection:
-            return frozenset(connection.scalars(settled))
-
-    def providers(self, mailing: str) -> frozenset[str]:
-        """The names of the providers that accepted copies of this mailing."""
-        accepted = (_d.mailing == mailing, _d.state == DeliveryState.ACCEPTED.value)
-        with self._engine.begin() as connection:
-            return frozenset(connection.scalars(select(_d.provider).where(*accepted).distinct()))
-
-    def accepted_by(self, mailing: str, providers: Collection[str]) -> frozenset[str]:
-        """The subscribers whose copy one of these providers accepted."""
-        with self._engine.begin() as connection:
-            return frozenset(connection.scalars(select(_d.subscriber).where(*_accepted_by(mailing, providers))))
+    def providers(self, mailing: str) -> dict[str, int]:
+        """How many copies of this mailing each provider accepted, by its name."""
+        found = select(_d.provider, func.count()).where(_of(mailing), _d.state == DeliveryState.ACCEPTED.value)
+        with self._reading.connect() as connection:
+            return _by_name(connection, found.group_by(_d.provider))
 
     def plan_rehearsed(self, mailing: str, providers: Collection[str], *, now: dt.datetime) -> None:
         """Plan again what was accepted by these providers, because their copies never left this machine."""
         values = {"state": DeliveryState.PLANNED.value, "reason": "", "changed_at": now}
         with self._engine.begin() as connection:
-            connection.execute(update(_deliveries).where(*_accepted_by(mailing, providers)).values(**values))
+            change = update(_deliveries).where(_of(mailing), _accepted_by(providers)).values(**values)
+            if connection.execute(change).rowcount:
+                entering.cut(connection, _number(connection, mailing), BATCH)
 
     def forget_answers(self, *, before: dt.datetime, dry_run: bool = False) -> int:
         """Delete what providers said about deliveries that last changed before a moment; how many (P-26).
@@ -318,157 +394,175 @@ class Ledger:
                 return connection.scalar(select(func.count()).select_from(_deliveries).where(*old)) or 0
             return connection.execute(update(_deliveries).where(*old).values(reason="", provider_id="")).rowcount
 
+    # ---- test copies
+
     def open_test(self, issue: str, edition: str, *, provider: str, now: dt.datetime) -> str:
         """Enter a test copy, claimed, in a mailing of its own that counts for nothing else; that mailing's id."""
-        tests = select(func.count()).where(_mailings.c.issue == issue, _mailings.c.kind == "test")
+        tests = select(func.count()).where(_m.issue == issue, _m.kind == "test")
         with self._engine.begin() as connection:
             mailing = f"{issue}-test-{(connection.scalar(tests) or 0) + 1}"
-            values = {"id": mailing, "issue": issue, "kind": "test", "plan_digest": "", "started_at": now}
-            connection.execute(insert(_mailings).values(**values))
-            row = _new_row(mailing, TEST_READER, 1, edition, now)
-            row |= {"state": DeliveryState.CLAIMED.value, "provider": provider, "claimed_at": now, "attempts": 1}
+            number = entering.new_mailing(connection, mailing, issue, "test", now)
+            row = {
+                "mailing": number,
+                "number": 1,
+                "subscriber": TEST_READER,
+                "edition": edition,
+                "state": DeliveryState.CLAIMED.value,
+                "attempts": 1,
+                "provider": provider,
+                "provider_id": "",
+                "reason": "",
+                "claimed_at": now,
+                "changed_at": now,
+            }
             connection.execute(insert(_deliveries).values(**row))
         return mailing
 
-    # ---- steps of a transaction
+    def close_test(self, mailing: str, outcome: Outcome | None, *, now: dt.datetime) -> None:
+        """What became of a test copy; None if it never left this machine."""
+        found = outcome or Outcome(key="", kind=OutcomeKind.RETRY)
+        rows = [Claimed(1, TEST_READER, "")]
+        with self._engine.begin() as connection:
+            number = _number(connection, mailing)
+            decide(connection, number, rows, [found], expected=DeliveryState.CLAIMED, now=now)
 
-    def _enter_mailing(self, connection: Connection, plan: Plan, now: dt.datetime, accept_changed: bool) -> None:
-        mailing = plan.issue
-        if connection.scalar(select(_mailings.c.id).where(_mailings.c.id == mailing)) is None:
-            values = {
-                "id": mailing,
-                "issue": plan.issue,
-                "kind": "issue",
-                "plan_digest": plan.digest,
-                "started_at": now,
-            }
-            connection.execute(insert(_mailings).values(**values))
-        else:
-            if not accept_changed:
-                _refuse_changed(connection, plan)
-            changed = update(_mailings).where(_mailings.c.id == mailing)
-            connection.execute(changed.values(plan_digest=plan.digest))
-            connection.execute(_editions.delete().where(_editions.c.mailing == mailing))
-        rows = [{"mailing": mailing, "edition": name, "digest": digest} for name, digest in plan.editions.items()]
-        connection.execute(insert(_editions), rows)
+    # ---- steps
 
-    def _move(
-        self, connection: Connection, mailing: str, moves: Sequence[tuple[str, str, str]], now: dt.datetime
-    ) -> None:
-        """Set state and edition of deliveries that nobody has been sent."""
-        if not moves:
+    def _letters(self, mailing: str, *which: ColumnElement[bool]) -> list[Claimed]:
+        with self._reading.connect() as connection:
+            return _addressed(connection, _of(mailing), *which)
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        """A transaction that waits for the turns of other threads without asking the database for it."""
+        if not self._one_writer:
+            with self._engine.begin() as connection:
+                yield connection
             return
-        not_sent = or_(*(_d.state == state for state in _NOT_SENT))
-        statement = update(_deliveries).where(
-            _d.mailing == mailing, _d.subscriber == bindparam("its_subscriber"), not_sent
-        )
-        reason = {DeliveryState.WITHDRAWN.value: "left after planning"}
-        values = [
-            {
-                "its_subscriber": key,
-                "state": state,
-                "edition": edition,
-                "reason": reason.get(state, ""),
-                "changed_at": now,
-            }
-            for key, state, edition in moves
-        ]
-        connection.execute(statement, values)
-
-    def _next_rows(self, connection: Connection, mailing: str, limit: int) -> list[Row[Any]]:
-        columns = (_d.subscriber, _d.number, _d.edition, _d.tries, people.c.email)
-        reader = (people.c.state.label("consent"), people.c.paused_until)
-        found = (
-            select(*columns, *reader)
-            .select_from(_deliveries.outerjoin(people, people.c.id == _d.subscriber))
-            .where(_d.mailing == mailing, _d.state == DeliveryState.PLANNED.value, _d.tries < TRIES)
-            .order_by(_d.tries, _d.number)
-            .limit(limit)
-            .with_for_update(skip_locked=True, of=_deliveries)
-        )
-        rows: list[Any] = list(connection.execute(found))
-        return [row for row in rows if (row.tries, row.edition) == (rows[0].tries, rows[0].edition)]
-
-    def _withdraw(
-        self, connection: Connection, mailing: str, leaving: Sequence[tuple[str, str]], now: dt.datetime
-    ) -> None:
-        if leaving:
-            statement = update(_deliveries).where(
-                _d.mailing == mailing,
-                _d.subscriber == bindparam("its_subscriber"),
-                _d.state == DeliveryState.PLANNED.value,
-            )
-            values = {"state": DeliveryState.WITHDRAWN.value, "changed_at": now}
-            connection.execute(statement, [{"its_subscriber": key, "reason": why, **values} for key, why in leaving])
-
-    def _mark_claimed(
-        self, connection: Connection, mailing: str, subscribers: Iterable[str], provider: str, now: dt.datetime
-    ) -> None:
-        statement = (
-            update(_deliveries)
-            .where(
-                _d.mailing == mailing,
-                _d.subscriber == bindparam("its_subscriber"),
-                _d.state == DeliveryState.PLANNED.value,
-            )
-            .values(
-                state=DeliveryState.CLAIMED.value,
-                tries=_d.tries + 1,
-                attempts=_d.attempts + 1,
-                provider=provider,
-                claimed_at=now,
-                changed_at=now,
-            )
-        )
-        connection.execute(statement, [{"its_subscriber": key} for key in subscribers])
+        with self._turn, self._engine.begin() as connection:
+            yield connection
 
 
-TEST_READER = "test"
-"""Stands for the subscriber in a test copy; no subscriber has this id, so its links end nobody's subscription."""
+@dataclass(kw_only=True)
+class _Turn:
+    """What one thread wants of the ledger, and what it got."""
+
+    run: Run
+    worker: str
+    answer: Answer | None
+    limit: int
+    now: dt.datetime
+    again: bool
+    done: bool = False
+    error: Exception | None = None
+    result: Claim | Wait | Lost | None = None
+
+    def take(self, connection: Connection) -> Claim | Wait | Lost | None:
+        run = self.run
+        kept = self.answer is None or claiming.record(connection, run.number, run.provider, self.answer, self.now)
+        if not kept and not self.again:
+            return Lost()
+        if self.again:
+            # What this thread holds besides was claimed by the turn before, and nobody has seen it.
+            claiming.give_back_unseen(connection, run.number, self.worker, self.now)
+        return claiming.claim(connection, run, self.worker, self.limit, self.now) if self.limit else None
 
 
-def without_addresses(reason: str) -> str:
-    """A provider's words on one line, without any mail address or control character in them (Z-20, Z-21)."""
-    line = re.sub(r"[\x00-\x1f\x7f-\x9f]+", " ", reason)
-    return re.sub(r"[^\s<>()\"',;:]+@[^\s<>()\"',;:]+", "(address)", " ".join(line.split()))[:300]
+def _take_together(engine: Engine, turns: Sequence[_Turn]) -> None:
+    """Several turns in one transaction: all of them are kept, or none."""
+    try:
+        with engine.begin() as connection:
+            results = [turn.take(connection) for turn in turns]
+    except Exception as error:
+        for turn in turns:
+            turn.error = error
+    else:
+        for turn, result in zip(turns, results, strict=True):
+            turn.result = result
+    for turn in turns:
+        turn.done = True
 
 
-def _new_row(mailing: str, subscriber: str, number: int, edition: str, now: dt.datetime) -> dict[str, Any]:
-    return {
-        "mailing": mailing,
-        "subscriber": subscriber,
-        "number": number,
-        "edition": edition,
-        "state": DeliveryState.PLANNED.value,
-        "tries": 0,
-        "attempts": 0,
-        "provider": "",
-        "provider_id": "",
-        "reason": "",
-        "claimed_at": None,
-        "changed_at": now,
-    }
+def make_rate(connection: Connection, provider: str) -> None:
+    """See to it that a provider has its row among the rates."""
+    from sqlalchemy.dialects import postgresql, sqlite
+
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    row = dialect.insert(rates).values(provider=provider, free_at=_LONG_AGO)
+    connection.execute(row.on_conflict_do_nothing())
 
 
-def _accepted_by(mailing: str, providers: Collection[str]) -> tuple[ColumnElement[bool], ...]:
-    return _d.mailing == mailing, _d.state == DeliveryState.ACCEPTED.value, _d.provider.in_(sorted(providers))
+def decide(
+    connection: Connection,
+    number: int,
+    rows: Sequence[Claimed],
+    outcomes: Sequence[Outcome],
+    *,
+    expected: DeliveryState,
+    now: dt.datetime,
+) -> None:
+    """Write outcomes one by one, for rows that need not lie together. Only what is as expected is changed."""
+    values = [
+        {
+            "its_number": row.number,
+            **claiming.written(outcome.kind, outcome.reason, outcome.provider_id),
+            "changed_at": now,
+        }
+        for row, outcome in zip(rows, outcomes, strict=True)
+    ]
+    if values:
+        one = (_d.mailing == number, _d.number == bindparam("its_number"), _d.state == expected.value)
+        connection.execute(update(_deliveries).where(*one), values)
 
 
-def _why_not(row: Row[Any], admits: Callable[[str, str], bool], now: dt.datetime) -> str:
-    state = SubscriberState(row.consent) if row.consent else SubscriberState.ERASED
-    if why_no_mail(state, row.paused_until, now):
-        return "paused after planning" if state is SubscriberState.SUBSCRIBED else "left after planning"
-    return "" if admits(row.edition, row.email) else "moved out of the audience after planning"
+def _doubtful(connection: Connection, batch: Any) -> InDoubt | None:
+    here = (_d.mailing == batch.mailing, _d.number.between(batch.first, batch.last))
+    claimed = (*here, _d.state == DeliveryState.CLAIMED.value)
+    rows = _addressed(connection, *claimed)
+    if not rows:
+        own = (_b.mailing == batch.mailing, _b.first == batch.first, _b.attempt == batch.attempt)
+        connection.execute(update(_batches).where(*own).values(worker=""))
+        return None
+    latest = connection.execute(
+        select(_d.provider, _d.claimed_at).where(*claimed).order_by(_d.claimed_at).limit(1)
+    ).one()
+    claim = Claim(
+        edition=batch.edition,
+        first=batch.first,
+        last=batch.last,
+        worker=batch.worker,
+        attempt=batch.attempt,
+        tries=batch.tries + 1,
+        deliveries=rows,
+    )
+    return InDoubt(claim=claim, provider=latest.provider, claimed_at=latest.claimed_at)
 
 
-def _refuse_changed(connection: Connection, plan: Plan) -> None:
-    stored = select(_editions.c.edition, _editions.c.digest).where(_editions.c.mailing == plan.issue)
-    changed = [name for name, digest in connection.execute(stored) if plan.editions.get(name, digest) != digest]
-    sent = select(func.count()).where(_d.mailing == plan.issue, _d.edition.in_(changed), _d.state.not_in(_NOT_SENT))
-    copies = connection.scalar(sent) if changed else 0
-    if copies:
-        raise BulletinError(
-            f"the issue was changed after {copies} {'copy' if copies == 1 else 'copies'} of it had left.",
-            hint="Undo the change to send the rest as it was, or send the new text to them:"
-            f" bulletin send {plan.issue} --changed",
-        )
+def _addressed(connection: Connection, *which: ColumnElement[bool]) -> list[Claimed]:
+    """Deliveries with the addresses of now; without one where the reader is gone."""
+    joined = _deliveries.outerjoin(people, people.c.id == _d.subscriber)
+    found = select(_d.number, _d.subscriber, func.coalesce(people.c.email, "")).select_from(joined)
+    return [Claimed(*row) for row in connection.execute(found.where(*which).order_by(_d.number))]
+
+
+def _by_name(connection: Connection, counted: Select[Any]) -> dict[str, int]:
+    """The rows of a question, each a name and a number."""
+    rows: list[Any] = list(connection.execute(counted))
+    return {name: number for name, number in rows}  # noqa: C416 - rows are no pairs to a type checker
+
+
+def _id_of(mailing: str) -> ScalarSelect[int]:
+    return select(_m.number).where(_m.id == mailing).scalar_subquery()
+
+
+def _of(mailing: str) -> ColumnElement[bool]:
+    return _d.mailing == _id_of(mailing)
+
+
+def _number(connection: Connection, mailing: str) -> int:
+    number: int = connection.execute(select(_m.number).where(_m.id == mailing)).scalar_one()
+    return number
+
+
+def _accepted_by(providers: Collection[str]) -> ColumnElement[bool]:
+    return and_(_d.state == DeliveryState.ACCEPTED.value, _d.provider.in_(sorted(providers)))

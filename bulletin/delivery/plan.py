@@ -6,101 +6,98 @@ import datetime as dt
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
+from typing import Any
 
 from bulletin.config import Config
 from bulletin.errors import BulletinError
-from bulletin.model import EVERYONE, RenderedEdition, Subscriber
-from bulletin.subscribers.belonging import audience_of
-from bulletin.subscribers.consent import why_no_mail
-from bulletin.words import primary
+from bulletin.model import EVERYONE, RenderedEdition
 
-
-@dataclass(frozen=True, slots=True)
-class Recipient:
-    """A subscriber, by id, and the name of the edition they get."""
-
-    subscriber: str
-    edition: str
-
-
-@dataclass(frozen=True, slots=True)
-class Withheld:
-    """A subscriber who gets nothing, and why."""
-
-    subscriber: str
-    reason: str
+_BLOCK = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """One sending, frozen: the same readers, editions, sender and provider give the same digest (promise 3)."""
+    """One sending, frozen: the same readers, editions, sender, provider and time give the same digest (promise 3)."""
 
     issue: str
     provider: str
     editions: Mapping[str, str]
     """Digest of each rendered edition, by its name."""
-    recipients: tuple[Recipient, ...]
-    """In the order they are sent to: by edition, then by subscriber."""
-    withheld: tuple[Withheld, ...]
+    counts: Mapping[str, int]
+    """Recipients of each edition, by its name; also the editions nobody gets."""
+    withheld: Mapping[str, int]
+    """Readers who get nothing, counted by the reason."""
+    head: str
+    """SHA-256 in hexadecimal over everything but the recipients."""
     digest: str
-    """SHA-256 in hexadecimal over rendered bytes, recipients, sender and provider."""
+    """SHA-256 in hexadecimal over head and recipients."""
 
     @property
-    def counts(self) -> dict[str, int]:
-        """Recipients of each edition, by its name; also the editions nobody gets."""
-        found = Counter(recipient.edition for recipient in self.recipients)
-        return {name: found[name] for name in self.editions}
+    def recipients(self) -> int:
+        """How many readers get a copy."""
+        return sum(self.counts.values())
 
 
 def make_plan(
     issue: str,
-    rendered: Mapping[str, RenderedEdition],
-    subscribers: Iterable[Subscriber],
+    rendered: Iterable[RenderedEdition],
+    recipients: Iterable[tuple[str, str]],
     config: Config,
     provider: str,
     *,
-    now: dt.datetime | None = None,
-    translated: Iterable[RenderedEdition] = (),
-    lists: Mapping[str, Collection[str]] = MappingProxyType({}),
+    withheld: Mapping[str, int] | None = None,
+    at: dt.datetime | None = None,
 ) -> Plan:
-    """Each subscriber with the edition of their audience, or everyone's where the issue has none of its own.
+    """A plan for recipients, each a subscriber's id and the name of their edition, in the order they are sent to.
 
-    `rendered` holds the editions in the publication's language by audience, `translated` those in others: a reader
-    gets the one in the language they asked for, if there is one (W-03). `lists` holds those that readers are on. A
-    restricted edition goes to exact members only (S-26). Who paused gets nothing until `now` is past their pause;
-    without `now` a pause holds. Raises `BulletinError` if the edition for everyone is missing.
+    They are counted and digested as they come by, so that a million of them takes no room. `at` is when it may leave,
+    if not at once. Raises `BulletinError` if the edition for everyone is missing, or one that a reader should get.
     """
-    if EVERYONE not in rendered:
+    made = {edition.name: edition for edition in rendered}
+    if not any(edition.audience == EVERYONE for edition in made.values()):
         raise BulletinError("there is no edition for everyone, so nothing can be planned.")
-    recipients, withheld = [], []
-    spoken = {(edition.audience, primary(edition.language)): edition for edition in (*translated, *rendered.values())}
-    for subscriber in subscribers:
-        if reason := why_no_mail(subscriber.state, subscriber.paused_until, now):
-            withheld.append(Withheld(subscriber.id, reason))
-            continue
-        own = rendered.get(audience_of(subscriber, lists.get(subscriber.id, ()), config), rendered[EVERYONE])
-        edition = spoken.get((own.audience, primary(subscriber.language)), own)
-        recipients.append(Recipient(subscriber.id, edition.name))
-    recipients.sort(key=lambda recipient: (recipient.edition, recipient.subscriber))
-    editions = {edition.name: edition.digest for edition in spoken.values()}
+    editions = {name: edition.digest for name, edition in made.items()}
+    head = _head(issue, provider, editions, config, at)
+    counts: Counter[str] = Counter()
+    digest = digest_of(head, _counted(recipients, counts))
+    if missing := sorted(counts.keys() - editions.keys()):
+        raise BulletinError(
+            f"there are readers for the edition {missing[0]}, and no such edition.",
+            hint="Look at audiences and languages in the settings, and at the issue's translations.",
+        )
     return Plan(
         issue=issue,
         provider=provider,
         editions=editions,
-        recipients=tuple(recipients),
-        withheld=tuple(withheld),
-        digest=_digest(issue, provider, editions, recipients, config),
+        counts={name: counts[name] for name in editions},
+        withheld=dict(withheld or {}),
+        head=head,
+        digest=digest,
     )
 
 
-def _digest(
-    issue: str, provider: str, editions: Mapping[str, str], recipients: Iterable[Recipient], config: Config
-) -> str:
-    sender = [config.sender.name, config.sender.address, config.sender.reply_to]
-    digest = hashlib.sha256(json.dumps([issue, provider, sender, sorted(editions.items())]).encode())
-    for recipient in recipients:
-        digest.update(f"\n{recipient.edition} {recipient.subscriber}".encode())
+def digest_of(head: str, recipients: Iterable[tuple[str, str]]) -> str:
+    """The digest of a plan with this head, and these recipients in this order."""
+    digest = hashlib.sha256(head.encode())
+    block: list[str] = []
+    for subscriber, edition in recipients:
+        block.append(f"\n{edition} {subscriber}")
+        if len(block) >= _BLOCK:
+            digest.update("".join(block).encode())
+            block.clear()
+    digest.update("".join(block).encode())
     return digest.hexdigest()
+
+
+def _head(issue: str, provider: str, editions: Mapping[str, str], config: Config, at: dt.datetime | None) -> str:
+    sender = [config.sender.name, config.sender.address, config.sender.reply_to]
+    parts: list[Any] = [issue, provider, sender, sorted(editions.items()), at.isoformat() if at else None]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def _counted(recipients: Iterable[tuple[str, str]], counts: Counter[str]) -> Iterable[tuple[str, str]]:
+    for recipient in recipients:
+        counts[recipient[1]] += 1
+        yield recipient

@@ -1,21 +1,30 @@
-"""Sends a plan: claim, offer to the provider, record, until nothing is left. Run again, it goes on where it stopped."""
+"""Sends a plan: claim, offer to the provider, record, until nothing is left. Run again, it goes on where it stopped.
+
+Several threads do so side by side, each with a session of its own; the ledger deals out the work, and the main thread
+says that the sender is alive and listens for Ctrl-C.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
 import signal
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from filelock import FileLock, Timeout
+from sqlalchemy import Select
+from sqlalchemy.exc import OperationalError
 
 from bulletin.config import Config
-from bulletin.delivery.ledger import TEST_READER, TRIES, Claim, Ledger, without_addresses
+from bulletin.delivery import doubts
+from bulletin.delivery.ledger import TEST_READER, TRIES, Answer, Claim, Ledger, Lost, Run, Wait, without_addresses
 from bulletin.delivery.plan import Plan
 from bulletin.delivery.report import Standing
 from bulletin.errors import BulletinError, StoppedPartWay
@@ -29,12 +38,14 @@ from bulletin.subscribers.tokens import Links
 ENOUGH_ANSWERS = 20
 """Fewer answers say nothing about a rate of refusals."""
 
-_LONGEST_WAIT_S = 300.0
 _CALLS_PUT_OFF = 6
 _CALLS_IN_DOUBT = 3
-"""Calls in a row without use before the run stops."""
-_WAIT_BEFORE_TRY_S = {2: 15.0, 3: 60.0}
-"""Growing waits before a delivery that was put off is offered again (B-08)."""
+"""Calls of one session in a row without use before the run stops."""
+_SURE_FOR_S = 10.0
+"""A claim older than this may have been taken over: a machine sleeps, a process is stopped."""
+_SAY_ALIVE_S = 15.0
+_WAITS_FOR_DATABASE_S = (0.1, 0.5, 1.0, 2.0, 4.0, 8.0)
+"""Pauses before a turn is tried again that the database failed: it may be starting anew, or the disk be full."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,15 +54,30 @@ class Sender:
 
     config: Config
     ledger: Ledger
-    session: Session
+    provider: str
+    open_session: Callable[[], AbstractContextManager[Session]]
     capabilities: Capabilities
     links: Links
+    question: Callable[[dt.datetime], Select[Any]]
+    """Who gets which edition at a moment: see `subscribers.audience.recipients`."""
+    here: doubts.Here
+    """This machine and folder, and what it remembers of earlier runs."""
     lock: Path
     """A file; while somebody holds its lock nobody else sends for this publication."""
     now: Callable[[], dt.datetime]
     sleep: Callable[[float], None]
+    connections: int = 1
+    """How many sessions are open at once."""
     on_progress: Callable[[int, int], None] = field(default=lambda done, planned: None)
     """Told after every call to the provider: deliveries with an answer, deliveries planned."""
+
+    @property
+    def batch(self) -> int:
+        """Letters in one call, and so in doubt together if the process dies."""
+        size = min(self.config.sending.batch, self.capabilities.batch)
+        if self.config.sending.per_second:  # a second's worth at a time, so that a call is no burst
+            size = min(size, int(self.config.sending.per_second))
+        return max(1, size)
 
 
 def run(
@@ -60,37 +86,74 @@ def run(
     templates: Mapping[str, MessageTemplate],
     *,
     accept_changed: bool = False,
+    accept_doubts: bool = False,
     rehearsed_by: Collection[str] = (),
 ) -> Standing:
     """Send a plan, or what is left of it; how the mailing stands then.
 
-    `templates` holds the message of each edition by its name. Deliveries another run left in doubt are decided first.
-    Copies that the providers `rehearsed_by` accepted never left this machine and do not count.
+    `templates` holds the message of each edition by its name. A plan that has been entered before and is not finished
+    goes on as it was entered; else it is entered now. Deliveries another run left in doubt are decided first. Copies
+    that the providers `rehearsed_by` accepted never left this machine and do not count.
     Raises `StoppedPartWay` when running it again would go on, and `BulletinError` when nothing left and the cause has
-    to be mended first, or another sending is at work.
+    to be mended first, another sending is at work, or something about the past is odd and `accept_doubts` is not set.
     """
-    with _alone(sender.lock), _stop_signal() as stopping:
-        mailing = plan.issue
+    ledger, mailing = sender.ledger, plan.issue
+    with _alone(sender.lock), _stop_signal() as stopping, sender.open_session() as session:
+        known = ledger.mailing(mailing)
+        unfinished = known is not None and bool(ledger.waiting(mailing))
+        doubts.ask(mailing, known, sender.here, sender.now(), unfinished=unfinished, accept=accept_doubts)
         if rehearsed_by:
-            sender.ledger.plan_rehearsed(mailing, rehearsed_by, now=sender.now())
-        sender.ledger.start_or_resume(plan, now=sender.now(), accept_changed=accept_changed)
-        window = sender.capabilities.key_window
-        settled = sender.ledger.settle(mailing, provider=plan.provider, window=window, now=sender.now())
-        if settled.again:
-            # Readers may have left since those were claimed, and their edition may be gone. What is changed was
-            # asked about just now.
-            sender.ledger.start_or_resume(plan, now=sender.now(), accept_changed=True)
+            ledger.plan_rehearsed(mailing, rehearsed_by, now=sender.now())
+        if known is None:
+            _enter(sender, plan, accept_changed=accept_changed)
+        run = ledger.begin(_run_of(sender, mailing, templates), home=sender.here.name, now=sender.now())
+        sender.here.remember(mailing, run.run)
+        work = _Work(sender, run, templates, stopping)
         try:
-            _Run(sender, mailing, plan.provider, templates, stopping).until_done()
-        except KeyboardInterrupt:
-            raise StoppedPartWay(
-                "stopped at once; it is in doubt whether the letters that the provider had in hand have left.",
-                hint="Send again to go on: it sends no doubtful one twice, and says how many there are.",
-            ) from None
-        return _standing(sender.ledger, mailing)
+            again = doubts.settle(ledger, run, session, sender.capabilities, letters=work.letters, now=sender.now)
+            if known is not None and (known.head != plan.head or not ledger.waiting(mailing)):
+                # What comes back from in doubt was asked about before it was claimed.
+                _enter(sender, plan, accept_changed=accept_changed or bool(again))
+            work.until_done(session)
+        finally:
+            if not work.alive:
+                with suppress(OperationalError):  # nothing hangs on it here: whoever comes next has the lock
+                    ledger.end(run)
+        return _standing(ledger, mailing)
 
 
-def send_test(sender: Sender, issue: str, provider: str, template: MessageTemplate, address: str) -> Outcome | None:
+def _enter(sender: Sender, plan: Plan, *, accept_changed: bool) -> None:
+    now = sender.now()
+    sender.ledger.enter(plan, sender.question(now), batch=sender.batch, now=now, accept_changed=accept_changed)
+
+
+def _run_of(sender: Sender, mailing: str, templates: Mapping[str, MessageTemplate]) -> Run:
+    return Run(
+        mailing=mailing,
+        number=0,
+        run=0,
+        holder=sender.here.holder,
+        provider=sender.provider,
+        audiences={name: template.rendered.audience for name, template in templates.items()},
+        question=_by_the_minute(sender.question),
+        per_second=sender.config.sending.per_second,
+    )
+
+
+def _by_the_minute(question: Callable[[dt.datetime], Select[Any]]) -> Callable[[dt.datetime], Select[Any]]:
+    """The same question, made anew every minute only: making it costs more than asking it of a few letters."""
+    last: list[tuple[dt.datetime, Select[Any]]] = []
+
+    def ask(now: dt.datetime) -> Select[Any]:
+        minute = now.replace(second=0, microsecond=0)
+        if not last or last[-1][0] != minute:
+            last[:] = [(minute, question(now))]
+        return last[-1][1]
+
+    return ask
+
+
+def send_test(sender: Sender, issue: str, template: MessageTemplate, address: str) -> Outcome | None:
     """Send one copy to an address of your choice; what the provider answered. It counts for no mailing.
 
     None if nothing was sent, because the edition is kept for an audience and the address is neither one of its readers'
@@ -103,15 +166,17 @@ def send_test(sender: Sender, issue: str, provider: str, template: MessageTempla
         raise BulletinError(f"the test cannot be sent: {refusal}.", hint="Write it as name@example.org.") from None
     if not _may_try(sender.config, template.rendered.audience, address):
         return None
-    mailing = sender.ledger.open_test(issue, template.rendered.name, provider=provider, now=sender.now())
-    letter = _letter(sender, mailing, TEST_READER, 1, address)
+    ledger = sender.ledger
+    mailing = ledger.open_test(issue, template.rendered.name, provider=sender.provider, now=sender.now())
+    letters = _letters_of(sender, mailing)([(1, TEST_READER, address)])
     try:
-        outcome = sender.session.deliver(mailing, [letter], template)[0]
+        with sender.open_session() as session:
+            outcome = session.deliver(mailing, letters, template)[0]
     except ProviderError as error:
-        sender.ledger.release(mailing, [TEST_READER], now=sender.now())
+        ledger.close_test(mailing, None, now=sender.now())
         error.message = without_addresses(error.message)
         raise
-    sender.ledger.record(mailing, [(TEST_READER, outcome)], now=sender.now())
+    ledger.close_test(mailing, outcome, now=sender.now())
     return outcome
 
 
@@ -120,146 +185,261 @@ def _may_try(config: Config, audience: str, address: str) -> bool:
     return audience == EVERYONE or audience_of_address(address, config) == audience or domain_of(address) in own
 
 
-class _Run:
-    """One run over one mailing."""
+class _Work:
+    """What the threads of one run share."""
 
     def __init__(
-        self,
-        sender: Sender,
-        mailing: str,
-        provider: str,
-        templates: Mapping[str, MessageTemplate],
-        stopping: Callable[[], bool],
+        self, sender: Sender, run: Run, templates: Mapping[str, MessageTemplate], stopping: Callable[[], bool]
     ) -> None:
-        self._sender, self._mailing, self._provider = sender, mailing, provider
-        self._templates, self._stopping = templates, stopping
-        self._editions = {template.rendered.name: template.rendered.audience for template in templates.values()}
+        self._sender, self._run, self._templates, self._asked = sender, run, templates, stopping
+        self.letters = _letters_of(sender, run.mailing)
+        self._threads: list[threading.Thread] = []
         self._recent: deque[bool] = deque(maxlen=max(sender.config.sending.batch, ENOUGH_ANSWERS))
-        self._put_off_calls = self._doubtful_calls = 0
-        self._tries = 1
-        self._last_reason = ""
-        standing = _standing(sender.ledger, mailing)
+        self._together = threading.Lock()
+        self._stop = threading.Event()
+        self._reason: BaseException | None = None
+        self._put_off = ""
+        self._planned = self._done = 0
+
+    @property
+    def alive(self) -> bool:
+        """Whether any thread is still at it."""
+        return any(thread.is_alive() for thread in self._threads)
+
+    def until_done(self, session: Session) -> None:
+        """Work in threads, one with this session, until nothing is left to offer or there is a reason to stop."""
+        standing = _standing(self._sender.ledger, self._run.mailing)
         self._planned, self._done = standing.planned, standing.planned - standing.waiting
-
-    def until_done(self) -> None:
-        """Claim, offer and record until no delivery is left to offer."""
-        sender = self._sender
-        limit = max(1, min(sender.config.sending.batch, sender.capabilities.batch))
-        while True:
-            self._stop_if_asked()
-            claim = sender.ledger.claim(
-                self._mailing, limit=limit, provider=self._provider, now=sender.now(), admits=self._admits
-            )
-            if claim is None:
-                break
-            if claim.tries > self._tries:
-                # Nothing is held while waiting: a process that dies meanwhile leaves nothing in doubt.
-                self._record(claim, ())
-                self._tries = claim.tries
-                self._pause(_WAIT_BEFORE_TRY_S[claim.tries])
-                continue
-            self._offer(claim)
-        waiting = _standing(sender.ledger, self._mailing).waiting
-        if waiting:
-            raise StoppedPartWay(
-                f"{waiting} of {self._planned} deliveries were put off {TRIES} times; at last: {self._last_reason}.",
-                hint="Send again later to go on.",
-            )
-
-    def _admits(self, edition: str, address: str) -> bool:
-        audience = self._editions[edition]
-        return audience == EVERYONE or audience_of_address(address, self._sender.config) == audience
-
-    def _offer(self, claim: Claim) -> None:
-        """One call to the provider. Whatever happens, what is known of its letters is written down before going on."""
-        sender = self._sender
-        letters = [
-            _letter(sender, self._mailing, delivery.subscriber, delivery.number, delivery.address)
-            for delivery in claim.deliveries
-        ]
+        opens = [lambda: nullcontext(session), *[self._sender.open_session] * (self._sender.connections - 1)]
+        for number, open_session in enumerate(opens):
+            arguments = (f"{self._run.holder}/{number}", open_session)
+            self._threads.append(threading.Thread(target=self._work, args=arguments, daemon=True))
+            self._threads[-1].start()
         try:
-            outcomes: Sequence[Outcome] = sender.session.deliver(self._mailing, letters, self._templates[claim.edition])
-        except ProviderError as error:
-            self._record(claim, error.outcomes)
-            error.message = without_addresses(error.message)
-            if _standing(sender.ledger, self._mailing).accepted:
-                raise StoppedPartWay(error.message, hint=f"{error.hint} Then send again to go on.".strip()) from None
-            raise
-        self._record(claim, outcomes)
-        self._watch_refusals(outcomes)
-        self._watch_calls(outcomes)
-        self._pause(sender.session.wait)
-
-    def _record(self, claim: Claim, outcomes: Sequence[Outcome]) -> None:
-        sender, now = self._sender, self._sender.now()
-        subscribers = [delivery.subscriber for delivery in claim.deliveries]
-        sender.ledger.record(self._mailing, zip(subscribers, outcomes, strict=False), now=now)
-        sender.ledger.release(self._mailing, subscribers[len(outcomes) :], now=now)
-        self._done += sum(outcome.kind is not OutcomeKind.RETRY for outcome in outcomes)
-        put_off = [outcome.reason for outcome in outcomes if outcome.kind is OutcomeKind.RETRY]
-        if put_off:
-            self._last_reason = without_addresses(put_off[-1])
-        sender.on_progress(self._done, self._planned)
-
-    def _watch_refusals(self, outcomes: Sequence[Outcome]) -> None:
-        self._recent.extend(
-            outcome.kind is OutcomeKind.REFUSED
-            for outcome in outcomes
-            if outcome.kind in (OutcomeKind.ACCEPTED, OutcomeKind.REFUSED)
-        )
-        limit = self._sender.config.sending.stop_after_refusals
-        if len(self._recent) >= ENOUGH_ANSWERS and sum(self._recent) > limit * len(self._recent):
+            self._watch_over()
+        except KeyboardInterrupt:
+            self._stop.set()
             raise StoppedPartWay(
-                f"{sum(self._recent)} of the last {len(self._recent)} deliveries were refused, so sending paused.",
-                hint=f"Look at the reasons with: bulletin report {self._mailing}. Then send again to go on.",
-            )
+                "stopped at once; it is in doubt whether the letters that the provider had in hand have left.",
+                hint="Send again to go on: it sends no doubtful one twice, and says how many there are.",
+            ) from None
+        self._explain()
 
-    def _watch_calls(self, outcomes: Sequence[Outcome]) -> None:
-        """Stop when call after call comes to nothing, before everybody is put off or, worse, unknown."""
-        put_off = self._sender.session.wait and all(outcome.kind is OutcomeKind.RETRY for outcome in outcomes)
-        self._put_off_calls = self._put_off_calls + 1 if put_off else 0
-        if self._put_off_calls >= _CALLS_PUT_OFF:
-            raise StoppedPartWay(
-                f"the provider puts everything off: {self._last_reason}.", hint="Send again later to go on."
-            )
-        doubtful = any(outcome.kind is OutcomeKind.UNKNOWN for outcome in outcomes)
-        self._doubtful_calls = self._doubtful_calls + 1 if doubtful else 0
-        if self._doubtful_calls >= _CALLS_IN_DOUBT:
-            raise StoppedPartWay(
-                f"the provider did not confirm {_CALLS_IN_DOUBT} calls in a row, so it is unknown whether they left.",
-                hint=f"Ask the provider, then decide: bulletin resolve {self._mailing} --sent, or --again."
-                " Send again to go on with the others.",
-            )
-
-    def _pause(self, seconds: float) -> None:
-        left = min(seconds, _LONGEST_WAIT_S)
-        while left > 0 and not self._stopping():
-            self._sender.sleep(min(left, 1.0))
-            left -= 1.0
-
-    def _stop_if_asked(self) -> None:
-        if self._stopping():
+    def _explain(self) -> None:
+        """Raises what there is to say about copies that did not leave."""
+        standing = _standing(self._sender.ledger, self._run.mailing)
+        if isinstance(self._reason, ProviderError) and standing.accepted:
+            hint = f"{self._reason.hint} Then send again to go on.".strip()
+            raise StoppedPartWay(self._reason.message, hint=hint)
+        if self._reason:
+            raise self._reason
+        waiting = standing.waiting
+        if waiting and self._asked():
             raise StoppedPartWay(
                 f"stopped after {self._done} of {self._planned} deliveries; all of them are recorded.",
                 hint="Send again to go on.",
             )
+        if waiting:
+            raise StoppedPartWay(
+                f"{waiting} of {self._planned} deliveries were put off {TRIES} times; at last: {self._put_off}.",
+                hint="Send again later to go on.",
+            )
+
+    def _watch_over(self) -> None:
+        said = time.monotonic()
+        for thread in self._threads:
+            while thread.is_alive():
+                thread.join(timeout=0.5)
+                if time.monotonic() - said > _SAY_ALIVE_S:
+                    said = time.monotonic()
+                    self._say_alive()
+
+    def _say_alive(self) -> None:
+        with suppress(OperationalError):  # the threads meet the same trouble, and know what to do about it
+            if not self._sender.ledger.still_at_work(self._run, now=self._sender.now()):
+                self._stop_for(_taken_over())
+
+    # ---- in a thread
+
+    def _work(self, worker: str, open_session: Callable[[], AbstractContextManager[Session]]) -> None:
+        try:
+            with open_session() as session:
+                _Worker(self, session, worker).until_done()
+        except BaseException as error:
+            self._stop_for(error)
+
+    def _stop_for(self, reason: BaseException) -> None:
+        with self._together:
+            self._reason = self._reason or reason
+        self._stop.set()
+
+    def stopped(self) -> bool:
+        """Whether nothing more is to be claimed."""
+        return self._stop.is_set() or self._asked()
+
+    def pause(self, seconds: float) -> None:
+        """Wait, but not when asked to stop."""
+        left = seconds
+        while left > 0 and not self.stopped():
+            self._sender.sleep(min(left, 1.0))
+            left -= 1.0
+
+    def turn(self, worker: str, answer: Answer | None) -> Claim | None:
+        """Record, and claim as long as nobody said stop; None at the end. Waits, and outlasts a database that fails."""
+        failures = iter(_WAITS_FOR_DATABASE_S)
+        again = False
+        while True:
+            limit = 0 if self.stopped() else self._sender.batch
+            now = self._sender.now()
+            try:
+                got = self._sender.ledger.turn(self._run, worker, answer, limit=limit, now=now, again=again)
+            except OperationalError:
+                pause = next(failures, None)
+                if pause is None:
+                    raise
+                again = True
+                self._sender.sleep(pause)
+                continue
+            again = False
+            if answer:
+                self._count(answer)
+            answer = None
+            match got:
+                case Wait(seconds):
+                    self.pause(seconds)
+                case Lost():
+                    raise _taken_over()
+                case _:
+                    return got
+
+    def offer(self, claim: Claim, session: Session) -> Answer:
+        """One call to the provider, unless the claim is somebody else's by now."""
+        letters = self.letters(claim.deliveries)
+        try:
+            outcomes: Sequence[Outcome] = session.deliver(self._run.mailing, letters, self._templates[claim.edition])
+        except ProviderError as error:
+            error.message = without_addresses(error.message)
+            self._stop_for(error)
+            outcomes = error.outcomes
+        else:
+            missing = len(letters) - len(outcomes)
+            doubt = "the provider gave no answer for this letter"
+            outcomes = [*outcomes, *(Outcome(key="", kind=OutcomeKind.UNKNOWN, reason=doubt) for _ in range(missing))]
+        return Answer(claim=claim, outcomes=outcomes, leave_alone=dt.timedelta(seconds=session.wait))
+
+    def has(self, claim: Claim) -> bool:
+        """Whether a claim is still ours."""
+        return self._sender.ledger.has(self._run, claim)
+
+    def _count(self, answer: Answer) -> None:
+        kinds = [outcome.kind for outcome in answer.outcomes]
+        with self._together:
+            self._done += len(kinds) - kinds.count(OutcomeKind.RETRY)
+            self._sender.on_progress(self._done, self._planned)
+
+    def watch(self, outcomes: Sequence[Outcome]) -> None:
+        """Stop when too many are refused."""
+        limit = self._sender.config.sending.stop_after_refusals
+        with self._together:
+            if put_off := [outcome.reason for outcome in outcomes if outcome.kind is OutcomeKind.RETRY]:
+                self._put_off = without_addresses(put_off[-1])
+            self._recent.extend(
+                outcome.kind is OutcomeKind.REFUSED
+                for outcome in outcomes
+                if outcome.kind in (OutcomeKind.ACCEPTED, OutcomeKind.REFUSED)
+            )
+            refused, known = sum(self._recent), len(self._recent)
+        if known >= ENOUGH_ANSWERS and refused > limit * known:
+            self._stop_for(
+                StoppedPartWay(
+                    f"{refused} of the last {known} deliveries were refused, so sending paused.",
+                    hint=f"Look at the reasons with: bulletin report {self._run.mailing}. Then send again to go on.",
+                )
+            )
+
+    def stop_for_put_off(self) -> None:
+        """The provider puts call after call off."""
+        self._stop_for(
+            StoppedPartWay(f"the provider puts everything off: {self._put_off}.", hint="Send again later to go on.")
+        )
+
+    def stop_for_doubt(self) -> None:
+        """Stop before everybody is unknown."""
+        self._stop_for(
+            StoppedPartWay(
+                f"the provider did not confirm {_CALLS_IN_DOUBT} calls in a row, so it is unknown whether they left.",
+                hint=f"Ask the provider, then decide: bulletin resolve {self._run.mailing} --sent, or --again."
+                " Send again to go on with the others.",
+            )
+        )
 
 
-def _letter(sender: Sender, mailing: str, subscriber: str, number: int, address: str) -> Letter:
-    key = f"{mailing}:{subscriber}"
-    return Letter(
-        key=key,
-        number=number,
-        address=address,
-        personal=sender.links.personal(subscriber, address),
-        message_id=make_message_id(key, sender.config.sender.address),
-    )
+class _Worker:
+    """One thread's work, with a session of its own."""
+
+    def __init__(self, work: _Work, session: Session, name: str) -> None:
+        self._work, self._session, self._name = work, session, name
+        self._put_off_calls = self._doubtful_calls = 0
+
+    def until_done(self) -> None:
+        """Claim, offer and record until there is no more work."""
+        answer: Answer | None = None
+        while True:
+            asked = _awake()
+            claim = self._work.turn(self._name, answer)
+            if claim is None:
+                return
+            if _awake() - asked > _SURE_FOR_S and not self._work.has(claim):
+                raise _taken_over()
+            answer = self._work.offer(claim, self._session)
+            self._work.watch(answer.outcomes)
+            self._watch_calls(answer.outcomes)
+
+    def _watch_calls(self, outcomes: Sequence[Outcome]) -> None:
+        put_off = self._session.wait and all(outcome.kind is OutcomeKind.RETRY for outcome in outcomes)
+        self._put_off_calls = self._put_off_calls + 1 if put_off else 0
+        if self._put_off_calls >= _CALLS_PUT_OFF:
+            self._work.stop_for_put_off()
+        doubtful = any(outcome.kind is OutcomeKind.UNKNOWN for outcome in outcomes)
+        self._doubtful_calls = self._doubtful_calls + 1 if doubtful else 0
+        if self._doubtful_calls >= _CALLS_IN_DOUBT:
+            self._work.stop_for_doubt()
+
+
+def _letters_of(sender: Sender, mailing: str) -> Callable[[Sequence[tuple[int, str, str]]], list[Letter]]:
+    """Makes letters of number, subscriber and address."""
+    personal, address_of_sender = sender.links.personal, sender.config.sender.address
+
+    def letters(rows: Sequence[tuple[int, str, str]]) -> list[Letter]:
+        return [
+            Letter(
+                key=(key := f"{mailing}:{subscriber}"),
+                number=number,
+                address=address,
+                personal=personal(subscriber, address),
+                message_id=make_message_id(key, address_of_sender),
+            )
+            for number, subscriber, address in rows
+        ]
+
+    return letters
 
 
 def _standing(ledger: Ledger, mailing: str) -> Standing:
     standing = ledger.standing(mailing)
     assert standing is not None  # noqa: S101 - the mailing has just been entered
     return standing
+
+
+def _taken_over() -> StoppedPartWay:
+    return StoppedPartWay(
+        "another machine has taken this sending over, so this one stopped.", hint="See how it goes: bulletin status"
+    )
+
+
+def _awake() -> float:
+    """Seconds that go on while the machine sleeps, where the system counts them."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
 @contextmanager

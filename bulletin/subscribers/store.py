@@ -41,6 +41,7 @@ from bulletin.tables import (
     consents,
     deliveries,
     events,
+    mailings,
     memberships,
     people,
     service_mails,
@@ -482,7 +483,10 @@ class Subscribers:
                     "service_mails": select(s.kind, s.address, s.state, s.at)
                     .where(s.subscriber == row.id)
                     .order_by(s.at),
-                    "mailings": select(d.mailing, d.edition, d.state, d.provider, d.reason, d.changed_at)
+                    "mailings": select(
+                        mailings.c.id.label("mailing"), d.edition, d.state, d.provider, d.reason, d.changed_at
+                    )
+                    .join(mailings, mailings.c.number == d.mailing)
                     .where(d.subscriber == row.id)
                     .order_by(d.changed_at),
                     "events": select(e.kind, e.at, e.mailing, e.provider, e.name, e.reason, e.doubt, e.decision)

@@ -1,0 +1,313 @@
+"""Taking a batch in hand and writing down what became of it: a few statements each, however many letters are in it.
+
+Each function is a step of the caller's transaction. A batch's row says who has it; the rows of its deliveries change
+only in transactions that hold it, so that one look at it fences off whoever lost it meanwhile.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, func, insert, or_, select, update
+
+from bulletin.model import EVERYONE, DeliveryState, Outcome, OutcomeKind, SubscriberState
+from bulletin.subscribers.consent import why_no_mail
+from bulletin.tables import batches, deliveries, mailings, people, rates
+
+TRIES = 3
+"""How often one run offers a batch of which the provider puts some off."""
+
+LONGEST_WAIT = dt.timedelta(seconds=300)
+"""A time further off than this was written by a clock that has jumped since."""
+
+_WAIT_AFTER = {1: dt.timedelta(seconds=15), 2: dt.timedelta(seconds=60)}
+"""Growing waits before deliveries that were put off are offered again (B-08)."""
+
+_WAIT_FOR_OTHERS_S = 0.05
+_d, _b = deliveries.c, batches.c
+_AFTER = {
+    OutcomeKind.ACCEPTED: DeliveryState.ACCEPTED,
+    OutcomeKind.REFUSED: DeliveryState.REFUSED,
+    OutcomeKind.RETRY: DeliveryState.PLANNED,
+    OutcomeKind.UNKNOWN: DeliveryState.UNKNOWN,
+}
+
+
+class Claimed(NamedTuple):
+    """A delivery in hand, with the address as it is at this moment."""
+
+    number: int
+    subscriber: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A batch in hand: deliveries of one edition, to be offered to the provider now."""
+
+    edition: str
+    first: int
+    last: int
+    worker: str
+    attempt: int
+    """How often the batch was taken in hand; with `worker` it tells whose word about it counts."""
+    tries: int
+    """Which offer of this run it is, from 1."""
+    deliveries: Sequence[Claimed]
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Nothing can be claimed now, but after so many seconds there may be something."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Somebody else has taken the work over: nothing was written, and nothing more may be sent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What is known of a claim: the first outcomes belong to its first deliveries; the others never left."""
+
+    claim: Claim
+    outcomes: Sequence[Outcome]
+    leave_alone: dt.timedelta = dt.timedelta(0)
+    """How long the provider wants to be left alone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One sender's work on one mailing. Made by `Ledger.begin`."""
+
+    mailing: str
+    number: int
+    run: int
+    holder: str
+    provider: str
+    audiences: Mapping[str, str]
+    """The audience of each edition, by its name."""
+    question: Callable[[dt.datetime], Select[Any]]
+    """Who gets which edition: see `subscribers.audience.recipients`."""
+    per_second: float | None = None
+
+
+# ---------------------------------------------------------------- taking in hand
+
+
+def claim(connection: Connection, run: Run, worker: str, limit: int, now: dt.datetime) -> Claim | Wait | Lost | None:
+    """The next batch, at most `limit` deliveries; None if there is no more work.
+
+    Consent, pause and audience are read again here, and whoever is out by now is withdrawn (L-11, S-26).
+    """
+    if connection.scalar(select(mailings.c.run).where(mailings.c.number == run.number)) != run.run:
+        return Lost()
+    free_at = _free_at(connection, run)
+    if now < free_at <= now + LONGEST_WAIT:
+        return Wait((free_at - now).total_seconds())
+    while True:
+        batch = _next_batch(connection, run.number, now)
+        if batch is None:
+            return _what_is_left(connection, run.number, now)
+        taken = take(connection, run, batch, worker=worker, limit=limit, now=now)
+        if taken is None:
+            continue
+        if run.per_second:
+            pause = dt.timedelta(seconds=len(taken.deliveries) / run.per_second)
+            connection.execute(update(rates).where(rates.c.provider == run.provider).values(free_at=now + pause))
+        return taken
+
+
+def take(
+    connection: Connection, run: Run, batch: Row[Any], *, worker: str, limit: int, now: dt.datetime
+) -> Claim | None:
+    """Take a batch in hand, or its first `limit` numbers; None if nobody in it is to get anything, and it is gone."""
+    last = batch.last
+    if last - batch.first >= limit:
+        last = batch.first + limit - 1
+        rest = {"mailing": run.number, "first": last + 1, "last": batch.last, "edition": batch.edition}
+        connection.execute(insert(batches).values(**rest, tries=batch.tries, not_before=batch.not_before))
+    rows = [Claimed(*row) for row in connection.execute(_who_gets_it(run, batch, last, now))]
+    here = _range(run.number, batch.first, last)
+    count = connection.execute(
+        update(deliveries)
+        .where(*here, _d.state == DeliveryState.PLANNED.value)
+        .values(
+            state=DeliveryState.CLAIMED.value,
+            attempts=_d.attempts + 1,
+            provider=run.provider,
+            claimed_at=now,
+            changed_at=now,
+        )
+    ).rowcount
+    if count != len(rows):
+        _withdraw(connection, here, rows, now)
+    own = (_b.mailing == run.number, _b.first == batch.first)
+    if not rows:
+        connection.execute(batches.delete().where(*own))
+        return None
+    attempt = batch.attempt + 1
+    connection.execute(update(batches).where(*own).values(worker=worker, attempt=attempt, last=last, not_before=None))
+    return Claim(
+        edition=batch.edition,
+        first=batch.first,
+        last=last,
+        worker=worker,
+        attempt=attempt,
+        tries=batch.tries + 1,
+        deliveries=rows,
+    )
+
+
+def _next_batch(connection: Connection, number: int, now: dt.datetime) -> Row[Any] | None:
+    due = or_(_b.not_before.is_(None), _b.not_before <= now, _b.not_before > now + LONGEST_WAIT)
+    found = select(batches).where(_b.mailing == number, _b.worker == "", _b.tries < TRIES, due).order_by(_b.first)
+    return connection.execute(found.limit(1).with_for_update(skip_locked=True)).one_or_none()
+
+
+def _what_is_left(connection: Connection, number: int, now: dt.datetime) -> Wait | None:
+    mine = (_b.mailing == number, _b.tries < TRIES)
+    if due := connection.scalar(select(func.min(_b.not_before)).where(*mine, _b.worker == "")):
+        return Wait(max((due - now).total_seconds(), _WAIT_FOR_OTHERS_S))
+    others = connection.scalar(select(func.count()).where(_b.mailing == number, or_(_b.worker != "", *mine[1:])))
+    return Wait(_WAIT_FOR_OTHERS_S) if others else None
+
+
+def _free_at(connection: Connection, run: Run) -> dt.datetime:
+    found = select(rates.c.free_at).where(rates.c.provider == run.provider)
+    free_at: dt.datetime = connection.execute(found.with_for_update() if run.per_second else found).scalar_one()
+    return free_at
+
+
+def _who_gets_it(run: Run, batch: Row[Any], last: int, now: dt.datetime) -> Select[Any]:
+    """Number, subscriber and address of those in a range whom the question still finds, for this audience."""
+    found = run.question(now).add_columns(people.c.email).subquery("found")
+    fits: list[ColumnElement[bool]] = []
+    audience = run.audiences.get(batch.edition)
+    if audience != EVERYONE:
+        fits = [found.c.edition.in_([name for name, its in run.audiences.items() if its == audience])]
+    rows = select(_d.number, _d.subscriber, found.c.email).join(found, found.c.subscriber == _d.subscriber)
+    here = _range(run.number, batch.first, last)
+    return rows.where(*here, _d.state == DeliveryState.PLANNED.value, *fits).order_by(_d.number)
+
+
+def _withdraw(
+    connection: Connection, here: tuple[ColumnElement[bool], ...], keep: Sequence[Claimed], now: dt.datetime
+) -> None:
+    """Everybody just claimed in a range, but those to keep, with the reason."""
+    kept = {row.number for row in keep}
+    found = select(_d.number, people.c.state, people.c.paused_until)
+    found = found.select_from(deliveries.outerjoin(people, people.c.id == _d.subscriber))
+    rows = connection.execute(found.where(*here, _d.state == DeliveryState.CLAIMED.value)).all()
+    leaving = [
+        {"its_number": place, "reason": _why_not(state, paused_until, now)}
+        for place, state, paused_until in rows
+        if place not in kept
+    ]
+    if leaving:
+        change = update(deliveries).where(here[0], _d.number == bindparam("its_number"))
+        values = {"state": DeliveryState.WITHDRAWN.value, "attempts": _d.attempts - 1, "changed_at": now}
+        connection.execute(change.values(**values), leaving)
+
+
+def _why_not(state: str | None, paused_until: dt.datetime | None, now: dt.datetime) -> str:
+    consent = SubscriberState(state) if state else SubscriberState.ERASED
+    if why_no_mail(consent, paused_until, now):
+        return "paused after planning" if consent is SubscriberState.SUBSCRIBED else "left after planning"
+    return "moved out of the audience after planning"
+
+
+# ---------------------------------------------------------------- writing down
+
+
+def record(connection: Connection, number: int, provider: str, answer: Answer, now: dt.datetime) -> bool:
+    """Write an answer down and give the batch back, or end it; False if it is somebody else's by now.
+
+    Where many outcomes are the same, the others are written one by one and those in one statement.
+    """
+    claim = answer.claim
+    own = (_b.mailing == number, _b.first == claim.first)
+    held = select(_b.tries).where(*own, _b.worker == claim.worker, _b.attempt == claim.attempt)
+    tries = connection.scalar(held.with_for_update())
+    if tries is None:
+        return False
+    known = claim.deliveries[: len(answer.outcomes)]
+    write_outcomes(connection, number, known, answer.outcomes, now)
+    if len(known) < len(claim.deliveries):
+        _unclaim(connection, number, claim.first, claim.last, now)
+    if answer.leave_alone:
+        until = now + min(answer.leave_alone, LONGEST_WAIT)
+        connection.execute(
+            update(rates).where(rates.c.provider == provider, rates.c.free_at < until).values(free_at=until)
+        )
+    here = (*_range(number, claim.first, claim.last), _d.state == DeliveryState.PLANNED.value)
+    if connection.scalar(select(_d.number).where(*here).limit(1)) is None:
+        connection.execute(batches.delete().where(*own))
+        return True
+    values: dict[str, Any] = {"worker": "", "not_before": None}
+    if any(outcome.kind is OutcomeKind.RETRY for outcome in answer.outcomes):
+        values = {"worker": "", "tries": tries + 1, "not_before": now + _WAIT_AFTER.get(tries + 1, dt.timedelta(0))}
+    connection.execute(update(batches).where(*own).values(**values))
+    return True
+
+
+def write_outcomes(
+    connection: Connection,
+    number: int,
+    rows: Sequence[Claimed],
+    outcomes: Sequence[Outcome],
+    now: dt.datetime,
+) -> None:
+    """Write one outcome for each of some rows of a range. Only what is claimed is changed."""
+    if not outcomes:
+        return
+    said = Counter((outcome.kind, outcome.reason, outcome.provider_id) for outcome in outcomes)
+    most, _ = said.most_common(1)[0]
+    others = [
+        {"its_number": row.number, **written(*found), "changed_at": now}
+        for row, outcome in zip(rows, outcomes, strict=True)
+        if (found := (outcome.kind, outcome.reason, outcome.provider_id)) != most
+    ]
+    before = _d.state == DeliveryState.CLAIMED.value
+    if others:
+        each = update(deliveries).where(_d.mailing == number, _d.number == bindparam("its_number"), before)
+        connection.execute(each, others)
+    here = _range(number, rows[0].number, rows[-1].number)
+    connection.execute(update(deliveries).where(*here, before).values(**written(*most), changed_at=now))
+
+
+def give_back_unseen(connection: Connection, number: int, worker: str, now: dt.datetime) -> None:
+    """Give back every batch a worker has in hand, none of which was offered to anybody."""
+    held = (_b.mailing == number, _b.worker == worker)
+    for first, last in connection.execute(select(_b.first, _b.last).where(*held).with_for_update()).all():
+        _unclaim(connection, number, first, last, now)
+    connection.execute(update(batches).where(*held).values(worker=""))
+
+
+def _unclaim(connection: Connection, number: int, first: int, last: int, now: dt.datetime) -> None:
+    """What is still claimed of a batch never left this machine."""
+    values = {"state": DeliveryState.PLANNED.value, "changed_at": now, "attempts": _d.attempts - 1}
+    here = (*_range(number, first, last), _d.state == DeliveryState.CLAIMED.value)
+    connection.execute(update(deliveries).where(*here).values(**values))
+
+
+def written(kind: OutcomeKind, reason: str, provider_id: str) -> dict[str, str]:
+    """An outcome as the columns of a delivery."""
+    return {"state": _AFTER[kind].value, "reason": without_addresses(reason), "provider_id": provider_id}
+
+
+def _range(number: int, first: int, last: int) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return _d.mailing == number, _d.number.between(first, last)
+
+
+def without_addresses(reason: str) -> str:
+    """A provider's words on one line, without any mail address or control character in them (Z-20, Z-21)."""
+    line = re.sub(r"[\x00-\x1f\x7f-\x9f]+", " ", reason)
+    return re.sub(r"[^\s<>()\"',;:]+@[^\s<>()\"',;:]+", "(address)", " ".join(line.split()))[:300]

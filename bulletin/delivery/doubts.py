@@ -1,0 +1,138 @@
+"""What a sender asks before it starts: whether somebody else is at work, is this a copy, what did a dead run leave."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bulletin.delivery.ledger import Claimed, InDoubt, Ledger, Mailing, Run, Settled
+from bulletin.errors import BulletinError
+from bulletin.model import Letter, Outcome, OutcomeKind
+from bulletin.providers._provider import Capabilities, LooksUp, Session
+from bulletin.publication import write_atomically
+
+LONG_AGO = dt.timedelta(days=7)
+"""A sending that has lain so long is not simply gone on with."""
+
+_STOPPED = "sending stopped while the provider had it"
+_IN_ONE_QUESTION = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Here:
+    """A machine and a folder on it, as the ledger names them, and what is remembered there beside the database."""
+
+    name: str
+    """Of machine and folder, for people: desk-7 (/srv/bulletin)."""
+    process: str
+    """What no other process on any machine is called."""
+    memory: Path
+    """A file with the runs that began here: a copy of the database that was put back knows fewer."""
+
+    @property
+    def holder(self) -> str:
+        """Who is at work, in the ledger."""
+        return self.process
+
+    def remembered(self, mailing: str) -> int:
+        """The latest run that began here; 0 for none."""
+        return self._all().get(mailing, 0)
+
+    def remember(self, mailing: str, run: int) -> None:
+        """Keep that a run began."""
+        write_atomically(self.memory, json.dumps(self._all() | {mailing: run}).encode(), mode=0o600)
+
+    def _all(self) -> dict[str, int]:
+        try:
+            found = json.loads(self.memory.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+
+def ask(mailing: str, known: Mailing | None, here: Here, now: dt.datetime, *, unfinished: bool, accept: bool) -> None:
+    """Raises `BulletinError` if another machine is at work, and for what is odd unless a person accepts it."""
+    if known and known.holder and known.home != here.name and known.held_until and known.held_until > now:
+        raise BulletinError(
+            f"{known.home} is sending this issue now.", hint="Wait until it is done. See: bulletin status"
+        )
+    if odd := "" if accept else _odd(mailing, known, here, now, unfinished=unfinished):
+        raise BulletinError(odd, hint="If you are sure that it should go on here, say so: bulletin send --take-over")
+
+
+def _odd(mailing: str, known: Mailing | None, here: Here, now: dt.datetime, *, unfinished: bool) -> str:
+    runs, mine = known.run if known else 0, here.remembered(mailing)
+    if mine > runs:
+        return (
+            f"sendings of this issue began here {mine} times, and the database knows of {runs}: it seems to be an older"
+            " copy that was put back, so readers may have had mail of which it knows nothing."
+        )
+    if known is None or not known.run:
+        return ""
+    if known.home != here.name:
+        return (
+            f"this issue was last sent from {known.home}, and this is {here.name}: if the database is a copy, readers"
+            " may have had mail of which it knows nothing."
+        )
+    if unfinished and now - known.started_at > LONG_AGO:
+        return f"the sending of this issue broke off long ago: it began on {known.started_at:%d %B %Y}."
+    return ""
+
+
+def settle(
+    ledger: Ledger,
+    run: Run,
+    session: Session,
+    capabilities: Capabilities,
+    *,
+    letters: Callable[[Sequence[Claimed]], Sequence[Letter]],
+    now: Callable[[], dt.datetime],
+) -> int:
+    """Decide about deliveries that a dead run had in hand (promise 4); how many go out again.
+
+    Where the provider knows a letter again by its key, and still does, it goes out again under the same key. Else the
+    provider is asked, if it can be. What nobody can tell is unknown, and waits for a person.
+    """
+    again = 0
+    asks = session if isinstance(session, LooksUp) else None
+    if asks and (rows := ledger.unknown_letters(run.mailing, run.provider)):
+        answers = zip(rows, _look_up(asks, run.mailing, letters(rows)), strict=True)
+        found = [(row, answer) for row, answer in answers if answer and answer.kind is not OutcomeKind.UNKNOWN]
+        again += sum(answer.kind is OutcomeKind.RETRY for _, answer in found)
+        ledger.decide_unknown(run, [row for row, _ in found], [answer for _, answer in found], now=now())
+    for batch in ledger.in_doubt(run.mailing):
+        rows = list(batch.claim.deliveries)
+        if _knows_again(batch, run.provider, capabilities.key_window, now()):
+            outcomes = [Outcome(key="", kind=OutcomeKind.RETRY) for _ in rows]
+        else:
+            asked = asks if batch.provider == run.provider else None
+            outcomes = [found or _unknown() for found in _look_up(asked, run.mailing, letters(rows))]
+        again += sum(outcome.kind is OutcomeKind.RETRY for outcome in outcomes)
+        ledger.settle(run, batch, outcomes, now=now())
+    return again
+
+
+def _knows_again(batch: InDoubt, provider: str, window: dt.timedelta | None, now: dt.datetime) -> bool:
+    """Also a clock that has gone back since is no proof that the window is open."""
+    if window is None:
+        return False
+    return batch.provider == provider and dt.timedelta(0) <= now - batch.claimed_at <= window
+
+
+def _look_up(session: LooksUp | None, mailing: str, letters: Sequence[Letter]) -> list[Outcome | None]:
+    if session is None:
+        return [None] * len(letters)
+    found: list[Outcome | None] = []
+    for start in range(0, len(letters), _IN_ONE_QUESTION):
+        found += session.look_up(mailing, letters[start : start + _IN_ONE_QUESTION])
+    return found
+
+
+def _unknown() -> Outcome:
+    return Outcome(key="", kind=OutcomeKind.UNKNOWN, reason=_STOPPED)
+
+
+__all__ = ["Here", "Settled", "ask", "settle"]

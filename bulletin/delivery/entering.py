@@ -1,0 +1,180 @@
+"""Entering a plan into the ledger: sets of rows, never one by one. Each function is a step of a transaction."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    MetaData,
+    Select,
+    String,
+    Table,
+    and_,
+    collate,
+    exists,
+    func,
+    insert,
+    literal,
+    null,
+    or_,
+    select,
+    update,
+)
+
+from bulletin.delivery.plan import Plan
+from bulletin.errors import BulletinError
+from bulletin.model import DeliveryState
+from bulletin.tables import Moment, batches, deliveries, editions, mailings
+
+_d, _b, _m = deliveries.c, batches.c, mailings.c
+_PLANNED, _WITHDRAWN = DeliveryState.PLANNED.value, DeliveryState.WITHDRAWN.value
+_NOT_SENT = (_PLANNED, _WITHDRAWN)
+_BIT_BY_BIT = {"yield_per": 10_000}
+
+_wanted = Table(
+    "wanted",
+    MetaData(),
+    Column("subscriber", String(40), primary_key=True),
+    Column("edition", String(60), nullable=False),
+    prefixes=["TEMPORARY"],
+)
+
+
+def in_order(question: Select[Any], dialect: str) -> Select[Any]:
+    """The recipients that a question finds, subscriber and edition, in the order they are sent to: by edition first."""
+    found = question.subquery("found")
+    order: list[ColumnElement[Any]] = [found.c.edition, found.c.subscriber]
+    if dialect == "postgresql":  # by bytes, as in SQLite, and several times faster
+        order = [collate(column, "C") for column in order]
+    return select(found.c.subscriber, found.c.edition).order_by(*order)
+
+
+def enter_mailing(connection: Connection, plan: Plan, now: dt.datetime, *, accept_changed: bool) -> tuple[int, bool]:
+    """The mailing's number, and whether it is new. Its editions are the plan's from now on."""
+    found = connection.scalar(select(_m.number).where(_m.id == plan.issue).with_for_update())
+    if found is None:
+        number = new_mailing(connection, plan.issue, plan.issue, "issue", now)
+    else:
+        number = found
+        if not accept_changed:
+            _refuse_changed(connection, plan, number)
+        connection.execute(editions.delete().where(editions.c.mailing == plan.issue))
+    connection.execute(update(mailings).where(_m.number == number).values(head=plan.head))
+    rows = [{"mailing": plan.issue, "edition": name, "digest": digest} for name, digest in plan.editions.items()]
+    connection.execute(insert(editions), rows)
+    return number, found is None
+
+
+def new_mailing(connection: Connection, identity: str, issue: str, kind: str, now: dt.datetime) -> int:
+    """Enter a mailing without deliveries; its number."""
+    if connection.dialect.name == "postgresql":  # two that come at once get two numbers
+        connection.exec_driver_sql("LOCK TABLE mailing IN SHARE ROW EXCLUSIVE MODE")
+    number = (connection.scalar(select(func.max(_m.number))) or 0) + 1
+    values = {"id": identity, "number": number, "issue": issue, "kind": kind, "plan_digest": "", "started_at": now}
+    connection.execute(insert(mailings).values(**values))
+    return number
+
+
+def insert_all(connection: Connection, number: int, question: Select[Any], now: dt.datetime) -> int:
+    """Plan everybody a question finds, in a mailing without deliveries; how many."""
+    return _insert(connection, number, in_order(question, connection.dialect.name), 0, now)
+
+
+def extend(connection: Connection, number: int, question: Select[Any], now: dt.datetime) -> int:
+    """Plan whom a question finds and who is not there yet; how many.
+
+    Readers who came back are planned, those who left are withdrawn, and those whose edition is another one by now get
+    that one. Whose copy has left, or may have left, is not touched.
+    """
+    connection.exec_driver_sql("DROP TABLE IF EXISTS wanted")
+    _wanted.create(connection)
+    columns = ["subscriber", "edition"]
+    connection.execute(insert(_wanted).from_select(columns, in_order(question, connection.dialect.name)))
+    edition = select(_wanted.c.edition).where(_wanted.c.subscriber == _d.subscriber).scalar_subquery()
+    still = exists().where(_wanted.c.subscriber == _d.subscriber)
+    mine = _d.mailing == number
+    leaving = update(deliveries).where(mine, _d.state == _PLANNED, ~still)
+    connection.execute(leaving.values(state=_WITHDRAWN, reason="left after planning", changed_at=now))
+    other = exists().where(
+        _wanted.c.subscriber == _d.subscriber, or_(_wanted.c.edition != _d.edition, _d.state == _WITHDRAWN)
+    )
+    moving = update(deliveries).where(mine, _d.state.in_(_NOT_SENT), other)
+    connection.execute(moving.values(state=_PLANNED, edition=edition, reason="", changed_at=now))
+    highest = connection.scalar(select(func.max(_d.number)).where(mine)) or 0
+    there = exists().where(_d.subscriber == _wanted.c.subscriber, mine)
+    fresh = select(_wanted.c.subscriber, _wanted.c.edition).where(~there)
+    added = _insert(connection, number, in_order(fresh, connection.dialect.name), highest, now)
+    _wanted.drop(connection)
+    return added
+
+
+def _insert(connection: Connection, number: int, ordered: Select[Any], highest: int, now: dt.datetime) -> int:
+    found = ordered.subquery("ordered")
+    empty = literal("")
+    rows = select(
+        literal(number),
+        highest + func.row_number().over(),
+        found.c.subscriber,
+        found.c.edition,
+        literal(_PLANNED),
+        literal(0),
+        *(empty, empty, empty),
+        null(),
+        literal(now, Moment()),
+    )
+    columns = ["mailing", "number", "subscriber", "edition", "state", "attempts"]
+    columns += ["provider", "provider_id", "reason", "claimed_at", "changed_at"]
+    connection.execute(insert(deliveries).from_select(columns, rows))
+    after = connection.scalar(select(func.max(_d.number)).where(_d.mailing == number)) or 0
+    return after - highest
+
+
+def cut(connection: Connection, number: int, size: int) -> None:
+    """Make batches of at most `size` of what is planned and in nobody's hands."""
+    connection.execute(batches.delete().where(_b.mailing == number, _b.worker == ""))
+    held = connection.execute(select(_b.first, _b.last).where(_b.mailing == number).order_by(_b.first)).all()
+    planned = select(_d.number, _d.edition).where(_d.mailing == number, _d.state == _PLANNED)
+    ends = iter([(first, last) for first, last in held])
+    hand = next(ends, None)
+    made: list[dict[str, Any]] = []
+    current: dict[str, Any] | None = None
+    with connection.execute(planned.order_by(_d.number), execution_options=_BIT_BY_BIT) as rows:
+        for place, edition in rows:
+            while hand and hand[1] < place:
+                hand = next(ends, None)
+                current = None
+            if hand and hand[0] <= place:
+                current = None  # whoever has that batch in hand leaves it open for this one
+            elif current and current["edition"] == edition and place < current["first"] + size:
+                current["last"] = place
+            else:
+                current = {"mailing": number, "first": place, "last": place, "edition": edition}
+                made.append(current)
+    if made:
+        connection.execute(insert(batches), made)
+
+
+def everybody(connection: Connection, number: int) -> Iterator[tuple[str, str]]:
+    """Subscriber and edition of every delivery that was not withdrawn, in order."""
+    rows = select(_d.subscriber, _d.edition).where(_d.mailing == number, _d.state != _WITHDRAWN).order_by(_d.number)
+    with connection.execute(rows, execution_options=_BIT_BY_BIT) as found:
+        for chunk in found.partitions():
+            yield from ((subscriber, edition) for subscriber, edition in chunk)
+
+
+def _refuse_changed(connection: Connection, plan: Plan, number: int) -> None:
+    stored = select(editions.c.edition, editions.c.digest).where(editions.c.mailing == plan.issue)
+    changed = [name for name, digest in connection.execute(stored) if plan.editions.get(name, digest) != digest]
+    sent = select(func.count()).where(and_(_d.mailing == number, _d.edition.in_(changed), _d.state.not_in(_NOT_SENT)))
+    copies = connection.scalar(sent) if changed else 0
+    if copies:
+        raise BulletinError(
+            f"the issue was changed after {copies} {'copy' if copies == 1 else 'copies'} of it had left.",
+            hint="Undo the change to send the rest as it was, or send the new text to them:"
+            f" bulletin send {plan.issue} --changed",
+        )
