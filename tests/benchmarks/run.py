@@ -8,6 +8,7 @@ Exits with 1 if a target is missed.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -59,8 +60,9 @@ def main() -> int:
         sys.exit("Make the environment first: python3 tests/run.py")
     if not has_node_mjml():
         sys.exit(f"The yardstick is missing: install Node.js, then: npm install --prefix {HERE.relative_to(ROOT)} mjml")
-    if not has_spamassassin():
-        sys.exit("SpamAssassin is missing. On Debian and Ubuntu: sudo apt install --no-install-recommends spamassassin")
+    for program in ("spamassassin", "wrk"):
+        if not has(program):
+            sys.exit(f"{program} is missing. On Debian and Ubuntu: sudo apt install --no-install-recommends {program}")
     with tempfile.TemporaryDirectory() as folder:
         results = measure(Path(folder))
         rules = spam(Path(folder))
@@ -95,6 +97,7 @@ def measure(folder: Path) -> list[Result]:
     asked = [link_seconds() for _ in range(DEMOS)]
     spread, single = [took for took, _ in asked], [took for _, took in asked]
     demo = [seconds([bulletin, "demo", str(folder / f"demo-{number}")]) for number in range(DEMOS)]
+    clicks, answers = one_click_seconds()
     return [
         Result("bulletin --help", start[0], 'python -c "import click"', start[1], 2.5),
         Result(f"bulletin render {ISSUE}", render[0], "mjml (Node.js), the same MJML", render[1], 0.5),
@@ -103,6 +106,8 @@ def measure(folder: Path) -> list[Result]:
         Result("bulletin demo", demo, "", [], 30),
         Result("200 links at 50 sites that take 0.3 s to answer", spread, "", [], 1.3 * 0.3 + 1),
         Result("200 links at one such site, six at a time", single, "", [], 200 / 6 * 0.3 + 2),
+        Result("1,000 readers of a million leave with one click, for good", clicks, "", [], 1.0),
+        Result("the same", clicks, "a bare Starlette endpoint that only answers", answers, 3.0),
     ]
 
 
@@ -146,6 +151,14 @@ def link_seconds() -> tuple[float, float]:
     return float(spread), float(single)
 
 
+def one_click_seconds() -> tuple[list[float], list[float]]:
+    """Wall time of 1,000 one-click requests: ours, each kept through kill -9, and those of a bare endpoint."""
+    done = subprocess.run([str(PYTHON), str(HERE / "one_click.py")], stdout=subprocess.PIPE, text=True, check=True)
+    found = json.loads(done.stdout.splitlines()[-1])
+    ours, bare = ([1000 / turn["rate"] for turn in found[name]] for name in ("ours", "bare"))
+    return ours, bare
+
+
 def spam(folder: Path) -> list[tuple[float, str]]:
     """The points SpamAssassin gives the May mail, rule by rule, asking nobody on the network."""
     mail = subprocess.run([str(PYTHON), str(HERE / "may_mail.py")], stdout=subprocess.PIPE, check=True).stdout
@@ -159,15 +172,15 @@ def spam(folder: Path) -> list[tuple[float, str]]:
     return rules
 
 
-def has_spamassassin() -> bool:
-    """Whether SpamAssassin is there, after an attempt to install it."""
+def has(program: str) -> bool:
+    """Whether a program is there, after an attempt to install the Debian package of its name."""
     apt = shutil.which("apt-get")
-    if not shutil.which("spamassassin") and apt and getattr(os, "geteuid", lambda: 1)() == 0:
+    if not shutil.which(program) and apt and getattr(os, "geteuid", lambda: 1)() == 0:
         quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
         subprocess.run([apt, "update", "-qq"], check=False, **quiet)
-        install = [apt, "install", "-y", "-qq", "--no-install-recommends", "spamassassin"]
+        install = [apt, "install", "-y", "-qq", "--no-install-recommends", program]
         subprocess.run(install, check=False, env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"}, **quiet)
-    return shutil.which("spamassassin") is not None
+    return shutil.which(program) is not None
 
 
 def has_node_mjml() -> bool:
