@@ -119,6 +119,8 @@ class SectionSetting:
     """Heading readers see."""
     layout: Layout = "list"
     """How it shows its items: list, cards (picture beside the words), compact (links), events (by date), lead."""
+    words: tuple[str, ...] = ()
+    """Words in a headline that suggest this section when collecting, whatever the source: [consultation]"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +135,8 @@ class TopicSetting:
     """Label readers see."""
     words: tuple[str, ...] = ()
     """Words that suggest this topic when collecting."""
+    section: str | None = None
+    """Section that its stories fit, if neither words nor their source say another."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -683,6 +687,10 @@ def _language_tags(at: Loc, languages: tuple[str, ...]) -> Iterator[Complaint]:
 
 
 def _sources(config: Config) -> Iterator[Complaint]:
+    for number, topic in enumerate(config.topics):
+        if topic.section and topic.section not in config.vocabulary.sections:
+            hint = door.closest(topic.section, config.vocabulary.sections)
+            yield ("topics", number, "section"), f'there is no section "{topic.section}".', hint
     for number, source in enumerate(config.sources):
         if source.kind == "folder":
             if source.url.startswith(("/", "\\")) or ":" in source.url or ".." in source.url.split("/"):
@@ -692,16 +700,16 @@ def _sources(config: Config) -> Iterator[Complaint]:
             r"(https?|webcals?)://[^\s/]+" if source.kind == "calendar" else r"https?://[^\s/]+", source.url
         ):
             yield ("sources", number, "url"), f'"{source.url}" is not a web address.', "It should start with https://."
-        for name, most in (("limit", 1000), ("pages", 20)):
-            if not 1 <= getattr(source, name) <= most:
-                yield ("sources", number, name), f'"{name}" is too small or too large.', f"Write 1 to {most}."
+        for key, most in (("limit", 1000), ("pages", 20)):
+            if not 1 <= getattr(source, key) <= most:
+                yield ("sources", number, key), f'"{key}" is too small or too large.', f"Write 1 to {most}."
         if source.section and source.section not in config.vocabulary.sections:
             hint = door.closest(source.section, config.vocabulary.sections)
             yield ("sources", number, "section"), f'there is no section "{source.section}".', hint
-        for topic in source.topics:
-            if topic not in config.vocabulary.topics:
+        for name in source.topics:
+            if name not in config.vocabulary.topics:
                 yield (
                     ("sources", number, "topics"),
-                    f'there is no topic "{topic}".',
-                    door.closest(topic, config.vocabulary.topics),
+                    f'there is no topic "{name}".',
+                    door.closest(name, config.vocabulary.topics),
                 )

@@ -16,7 +16,7 @@ from markdown_it import MarkdownIt
 
 from bulletin import issuefile
 from bulletin.errors import BulletinError, FileProblems, Problem
-from bulletin.issuefile import Vocabulary, edit
+from bulletin.issuefile import Vocabulary, _write, edit
 from bulletin.issuefile._yaml import parse
 from bulletin.model import Candidate, Event, Image, Issue, Item
 
@@ -893,3 +893,15 @@ def test_a_headline_of_one_odd_word_can_be_placed(headline: str) -> None:
         placed = edit.place_candidate(text, PATH, url, section, Item(id=headline.lower(), title=headline, url=url))
         (item,) = issuefile.read(placed, PATH).issue.items
         assert (item.id, item.title) == (headline.lower(), headline)
+
+
+PLAINEST = st.text("aZ0 ,.()/?=_+'’–;:-#é&", max_size=20) | st.sampled_from(
+    ["yes", "1e3", "2024-05-08", "a:b", "x\ny\n", "a\n"]
+)
+
+
+@given(st.dictionaries(st.sampled_from(["title", "url", "why"]), PLAINEST | st.lists(PLAINEST, max_size=3), min_size=1))
+@settings(max_examples=500)
+def test_entries_written_the_short_way_are_the_same_lines(entry: dict[str, Any]) -> None:
+    quick = _write._quick_lines(entry)
+    assert quick is None or quick == _write._exact_lines(entry)

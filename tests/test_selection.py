@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from bulletin.addresses import canonical, same_story_key, without_tracking
 from bulletin.config import Collecting, Config, Organisation, SectionSetting, Sender, SourceSetting, TopicSetting, Web
 from bulletin.model import Candidate, Event, Issue, Item, Section, Skipped
-from bulletin.selection import Selection, choose, item_from
+from bulletin.selection import Past, Selection, choose, explain, item_from
 from bulletin.sources import SourceReport
 
 HOME_OFFICE = SourceSetting(id="home", title="Home Office", url="https://www.example.org/f", section="government")
@@ -274,3 +274,151 @@ def test_an_item_keeps_what_the_source_said_and_gets_an_id_of_its_own() -> None:
 )
 def test_any_headline_gives_an_id(title: str, name: str) -> None:
     assert item_from(story(title=title), ()).id == name
+
+
+# ---------------------------------------------------------------- the same story or not
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("Tech firms must tame toxic algorithms to protect children", "Tech firms must tame toxic algorithms", False),
+        ("Our lead responds to Ofcom online safety plans", "Our lead responds to Ofcom’s online safety plans", True),
+        (
+            "Child protection lead responds to the IWF report",
+            "Lead for child protection responds to the IWF report",
+            True,
+        ),
+        ("Modern slavery statistics, January to March 2024", "Modern slavery statistics, April to June 2024", False),
+        ("Stalking awareness week: day 1 of the campaign", "Stalking awareness week: day 2 of the campaign", False),
+        ("Weekly news", "Weekly news", False),
+    ],
+)
+def test_f_26_headlines_that_are_nearly_the_same_tell_one_story(one: str, other: str, same: bool) -> None:
+    second = "https://police.example.org/another-slug"
+    found = select((HOME_OFFICE, [story(title=one)]), (CHIEFS, [story(second, other)])).new
+    assert len(found) == (1 if same else 2)
+    if same:
+        assert found[0].also == (second,)
+
+
+def test_f_26_one_story_of_three_sources_is_led_by_the_one_whose_own_it_is_and_has_the_best_of_each() -> None:
+    third = SourceSetting(id="wire", title="The Wire", url="https://wire.example.com/feed")
+    title = "Forces share a plain guide to stalking risk"
+    own = story("https://police.example.org/guide", title, None)
+    passed_on = replace(story("https://police.example.org/guide/", title), image="https://wire.example.com/p.jpg")
+    retold = story("https://www.example.org/retold", title, summary="Words")
+    (found,) = select((third, [passed_on]), (CHIEFS, [own]), (HOME_OFFICE, [retold])).new
+    assert (found.url, found.published, found.summary, found.image) == (
+        "https://police.example.org/guide", DAY, "Words", "https://wire.example.com/p.jpg",
+    )  # fmt: skip
+    assert found.also == ("https://www.example.org/retold",)
+    assert found.why == "Police Chiefs news page, published 8 May 2024; also offered by Home Office, The Wire"
+
+
+def used_in_april(url: str, title: str = "As the editor put it") -> Issue:
+    item = Item(id="a", title=title, url=url, source="Police Chiefs", published=DAY)
+    return replace(ISSUE, id="2024-04", date=dt.date(2024, 4, 30), sections=(Section(id="government", items=(item,)),))
+
+
+def test_what_ran_is_known_again_at_another_address() -> None:
+    """By what its source called it then, by the source's own name for it, and across sources by its headline."""
+    title, site = "A plain guide to stalking risk for forces", "https://police.example.org/"
+    old, new = site + "old", site + "new"
+    before = replace(story(old, title), source="Police Chiefs", source_id="guid-7")
+    april = used_in_april(old)
+    for candidate in (
+        replace(story(new, title), source="Police Chiefs"),
+        replace(
+            story(new, title + " (updated)", DAY + dt.timedelta(days=9)), source="Police Chiefs", source_id="guid-7"
+        ),
+        replace(story("https://wire.example.com/x", title, DAY + dt.timedelta(days=3)), source="The Wire"),
+    ):
+        found = choose(
+            [SourceReport(source=CHIEFS, candidates=(candidate,))],
+            issue=ISSUE, earlier_issues=(april,), config=CONFIG, past=[Past(source="chiefs", candidate=before)],
+        )  # fmt: skip
+        assert reason(found) == f"ran in 2024-04, under another address: {old}"
+
+
+def test_a_reused_name_or_a_headline_that_came_back_is_another_story() -> None:
+    title, site = "A plain guide to stalking risk for forces", "https://police.example.org/"
+    old, new = site + "old", site + "new"
+    before = replace(story(old, title), source="Police Chiefs", source_id="guid-7")
+    for candidate in (
+        replace(story(new, "Something else that is quite another story"), source="Police Chiefs", source_id="guid-7"),
+        replace(story(new, title, DAY + dt.timedelta(days=1)), source="Police Chiefs"),
+        replace(story(new, title, DAY + dt.timedelta(days=12)), source="The Wire"),
+    ):
+        found = choose(
+            [SourceReport(source=CHIEFS, candidates=(candidate,))],
+            issue=ISSUE, earlier_issues=(used_in_april(old),), config=CONFIG,
+            past=[Past(source="chiefs", candidate=before)],
+        )  # fmt: skip
+        assert len(found.new) == 1
+
+
+def test_f_29_what_was_updated_since_it_ran_is_no_news_but_says_so() -> None:
+    address = "https://police.example.org/guide"
+    for candidate, since in (
+        (replace(story(address), updated=dt.date(2024, 5, 10)), "; updated since, on 10 May 2024"),
+        (story(address), "; updated since, on 8 May 2024"),
+        (story(address, published=dt.date(2024, 4, 20)), ""),
+    ):
+        found = select((CHIEFS, [candidate]), earlier=(used_in_april(address),))
+        assert reason(found) == "ran in 2024-04" + since
+        assert len(found.updated) == bool(since)
+
+
+def test_an_undated_story_counts_from_when_it_was_first_seen_and_an_event_from_its_day() -> None:
+    old, fresh = (replace(story(published=None), seen=day) for day in (dt.date(2024, 3, 1), dt.date(2024, 5, 20)))
+    assert reason(select((CHIEFS, [old]))) == "first seen 1 March 2024, before 15 April 2024"
+    (offered,) = select((CHIEFS, [fresh])).new
+    assert offered.why == "Police Chiefs news page, no date given, first seen 20 May 2024"
+    past, far = (Event(starts=dt.datetime(2024, month, 20, 11, tzinfo=dt.UTC)) for month in (5, 12))
+    assert reason(select((CHIEFS, [story(published=None, event=past)]))) == (
+        "takes place on 20 May 2024, before the issue goes out"
+    )
+    assert reason(select((CHIEFS, [story(published=None, event=far)]))).endswith("long after the issue")
+
+
+def test_a_section_comes_from_words_then_the_source_then_the_topic() -> None:
+    config = replace(
+        CONFIG,
+        sections=(*CONFIG.sections, SectionSetting(id="views", title="Views", words=("consultation",))),
+        topics=(TopicSetting(id="stalking", title="Stalking", words=("stalking",), section="events"),),
+    )
+    reports = [
+        SourceReport(source=HOME_OFFICE, candidates=(story(title="Open consultation on stalking orders"),)),
+        SourceReport(source=HOME_OFFICE, candidates=(story("https://example.org/b", "On stalking"),)),
+        SourceReport(source=CHIEFS, candidates=(story("https://example.org/c", "More on stalking"),)),
+    ]
+    found = choose(reports, issue=ISSUE, earlier_issues=(), config=config).new
+    assert [(entry.section, entry.why.partition("; ")[2]) for entry in found] == [
+        ("views", 'section by the word "consultation"'),
+        ("government", ""),
+        ("events", "section by its topic stalking"),
+    ]
+
+
+def test_every_decision_can_be_explained() -> None:
+    old = story("https://example.org/old", "Old", dt.date(2024, 1, 1))
+    title = "Forces share a plain guide to stalking risk"
+    reports = [
+        SourceReport(source=HOME_OFFICE, candidates=(story(title=title), old)),
+        SourceReport(
+            source=CHIEFS, candidates=(story("https://police.example.org/slug", title, DAY + dt.timedelta(1)),)
+        ),
+    ]
+
+    def why(url: str, issue: Issue = ISSUE) -> str:
+        return "\n".join(explain(url, reports, issue=issue, earlier_issues=(), config=CONFIG))
+
+    told = why("http://police.example.org/slug/")
+    assert "the same story as that of Home Office: headlines 100 % alike, 1 day apart" in told
+    offered = "Offered for 2024-05. Section: government, by its source."
+    assert told.endswith(f'{offered}\nTopic: stalking, by the word "stalking".')
+    assert why("https://example.org/old").endswith("Left out: published 1 January 2024, before 15 April 2024.")
+    skipped = replace(ISSUE, skipped=(Skipped(url="https://example.org/gone", why="dull"),))
+    assert why("https://example.org/gone", skipped) == "No source offers it; it is skipped: dull."
+    assert why("https://example.org/unknown") == ""

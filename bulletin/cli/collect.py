@@ -24,9 +24,10 @@ def day(text: str) -> dt.date:
 @click.command()
 @click.argument("issue", required=False)
 @click.option("--fresh", is_flag=True, help="Ask also the sources that were asked within the last hour.")
+@click.option("--explain", "url", metavar="URL", help="Say why the story at URL is offered, or is not. Asks nobody.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result for a machine.")
 @click.pass_context
-def collect(ctx: click.Context, issue: str | None, fresh: bool, as_json: bool) -> None:
+def collect(ctx: click.Context, issue: str | None, fresh: bool, url: str | None, as_json: bool) -> None:
     """Ask all sources for news and put what is new into the inbox of ISSUE.
 
     What an earlier issue used, what this one holds already and what you skipped does not come back.
@@ -35,6 +36,13 @@ def collect(ctx: click.Context, issue: str | None, fresh: bool, as_json: bool) -
 
     home = output.publication()
     name = output.chosen_issue(home, issue)
+    if url is not None:
+        lines = flow.explain(home, name, url)
+        if as_json:
+            output.show_json({"issue": name, "url": url, "lines": lines})
+        else:
+            output.show("\n".join(lines))
+        return
     with output.progress("Asking the sources", len(home.config.sources)) as step:
         result = flow.collect(home, name, fresh=fresh, on_done=lambda report: step(1))
     if as_json:
@@ -53,6 +61,7 @@ def collect(ctx: click.Context, issue: str | None, fresh: bool, as_json: bool) -
                 ],
                 "new": [{"title": entry.title, "url": entry.url, "why": entry.why} for entry in result.new],
                 "left_out": [{"title": entry.title, "url": entry.url, "why": why} for entry, why in result.left_out],
+                "updated": [{"title": entry.title, "url": entry.url, "why": why} for entry, why in result.updated],
                 "unread": result.unread,
             }
         )
@@ -65,6 +74,8 @@ def collect(ctx: click.Context, issue: str | None, fresh: bool, as_json: bool) -
     if all(report.failure and not report.candidates for report in result.reports):
         output.warn("No source could be asked. Nothing was changed.")
         ctx.exit(1)
+    for entry, why in result.updated:
+        output.warn(f'"{entry.title}" {why}. To use it again, copy its item: {entry.url}')
     output.done(
         f"{plural(len(result.new), 'new story', 'new stories')} in the inbox of {name};"
         f" {len(result.left_out)} left out as known, repeated or too old."

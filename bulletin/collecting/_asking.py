@@ -66,6 +66,18 @@ def gather(
     return tuple(reports[number] for number in range(len(sources)))
 
 
+def remembered(sources: Sequence[SourceSetting], memory: Memory) -> tuple[SourceReport, ...]:
+    """What each source offered so far, as reports, without asking any."""
+    return tuple(
+        SourceReport(
+            source=source,
+            candidates=tuple(offer.candidate for offer in memory.offers(source.id) if not offer.old_news),
+            held_back=tuple(offer.candidate for offer in memory.offers(source.id) if offer.old_news),
+        )
+        for source in sources
+    )
+
+
 def read_page(url: str, *, client: Client, today: dt.date, zone: dt.tzinfo) -> Candidate:
     """What an article page says about itself, as a candidate without a section. Its address has no tracking in it.
 

@@ -75,6 +75,8 @@ class Collected:
     reports: tuple[SourceReport, ...]
     new: tuple[Candidate, ...]
     left_out: tuple[tuple[Candidate, str], ...]
+    updated: tuple[tuple[Candidate, str], ...] = ()
+    """Those of the left out that ran in an issue and were changed since."""
     unread: tuple[str, ...] = ()
     """Other issues that cannot be read, so that nobody knows which stories ran in them."""
 
@@ -105,18 +107,38 @@ def collect(
         on_done=on_done,
     )
     others = tuple(home.other_issues(issue))
+    with collecting.open_memory(home.memory_path) as memory:
+        past = tuple(selection.Past(source=old.source, candidate=old.candidate) for old in memory.offers())
     chosen = selection.Selection()
 
     def put(text: str, path: str) -> str:
         # Chosen on the very text that is changed: others may have added to it while the sources were asked.
         nonlocal chosen
         now_there = read(text, path, home.config.vocabulary).issue
-        chosen = selection.choose(reports, issue=now_there, earlier_issues=others, config=home.config)
+        chosen = selection.choose(reports, issue=now_there, earlier_issues=others, config=home.config, past=past)
         return edit.add_candidates(text, path, chosen.new)
 
     edit_issue(home, issue, put)
     unread = sorted(set(home.issue_ids()) - {issue} - {other.id for other in others})
-    return Collected(reports, chosen.new, chosen.left_out, tuple(unread))
+    return Collected(reports, chosen.new, chosen.left_out, chosen.updated, tuple(unread))
+
+
+def explain(home: Publication, issue: str, url: str) -> tuple[str, ...]:
+    """Why the story at an address is offered for an issue, or is not; from memory, nobody is asked."""
+    from bulletin import collecting, selection
+
+    with collecting.open_memory(home.memory_path) as memory:
+        reports = collecting.remembered(home.config.sources, memory)
+        past = tuple(selection.Past(source=old.source, candidate=old.candidate) for old in memory.offers())
+    now_there = home.read_issue(issue).issue
+    lines = selection.explain(
+        url, reports, issue=now_there, earlier_issues=tuple(home.other_issues(issue)), config=home.config, past=past
+    )
+    if not lines:
+        raise BulletinError(
+            f"no source has offered {url} so far.", hint="Collect first, or add it by its address: bulletin add ADDRESS"
+        )
+    return lines
 
 
 def sources_health(home: Publication) -> tuple[Health, ...]:

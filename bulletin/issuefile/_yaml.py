@@ -17,6 +17,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, StreamMark, StringMark, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
+from ruamel.yaml.resolver import VersionedResolver
 from ruamel.yaml.tokens import ScalarToken
 
 from bulletin.door import Loc
@@ -77,11 +78,20 @@ def _composed_quickly(text: str) -> Node | None:
     """The nodes as libyaml reads them, in a tenth of the time; None wherever it may not be right."""
     if _BEYOND_QUICK.search(text) or _too_deep(text) is not None:
         return None
+    yaml = YAML(typ="safe")
+    yaml.Resolver = _NothingToResolve
     try:
-        node = YAML(typ="safe").compose(text)
+        node = yaml.compose(text)
     except (YAMLError, RecursionError):
         return None
     return node if isinstance(node, MappingNode) else None
+
+
+class _NothingToResolve(VersionedResolver):
+    """All values are text here, whatever YAML would take them for; asking about each takes longer than reading."""
+
+    def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
+        return self.DEFAULT_SCALAR_TAG
 
 
 def _compose(text: str, path: str) -> Node | None:
