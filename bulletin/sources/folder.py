@@ -113,7 +113,8 @@ def _of_mail(document: Document, spec: Spec) -> Candidate:
     if inner is not None:
         message = inner.get_payload(0)
     html, text = _body(message, "html"), _body(message, "plain")
-    words = plain(html) if html else " ".join(text.split())
+    lines = (_lines(html) if html else text).splitlines()
+    words = " ".join(" ".join(each for each in lines if not _NO_STORY.search(each) and "://" not in each).split())
     within = {name.lower(): value for name, value in reversed(_HEADER_LINE.findall(_lines(html) if html else text))}
     subject = line(plain(_FORWARDED.sub("", within.get("subject") or str(message.get("Subject") or ""))))
     title = headline(subject)
