@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 from imapserver import PASSWORD, TOKEN, USER, ImapServer, imap_server
 from mailing import ISSUE, SECRET, newsroom
+from mailserver import mail_server
 
 from bulletin import flow
 from bulletin.cli import run
@@ -188,6 +193,39 @@ def test_v10_a_suspension_is_shown_and_undone_on_the_command_line(
     assert "not suspended" in capsys.readouterr().err
     assert run(["subscribers", "show", READER]) == 0
     assert "Ann: he moved desks" in capsys.readouterr().out
+
+
+def test_a_copy_comes_back_from_a_real_mail_server_and_its_reader_is_known(
+    make_desk: Callable[..., Desk], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """V-01, L-11: the envelope of each copy names its delivery, and the mail it asks for to leave names its reader."""
+    desk = make_desk()
+    file = desk.home.root / "bulletin.toml"
+    with mail_server() as server:
+        settings = f'[providers.smtp]\nhost = "127.0.0.1"\nport = {server.port}\ntls = "none"\n'
+        text = file.read_text("utf-8").replace("[sender]", '[sender]\nbounces = "bounces@bounce.example.org"')
+        file.write_text(f"{text}\n{settings}", "utf-8")
+        home = open_publication(desk.home.root, {"BULLETIN_SECRET": SECRET.decode()})
+        with newsroom(home.state_dir, home.config) as room, room.sender("smtp") as sender:
+            later = replace(room.plan("smtp"), issue="2024-06")
+            sending.run(sender, later, room.templates())
+    envelopes = {recipients[0]: sent_from for sent_from, recipients in server.envelopes}
+    assert len(set(envelopes.values())) == 2
+    returned = re.sub(rb"(?m)^To: .*$", f"To: {envelopes[READER]}\r".encode(), desk.mail("yahoo-no-third-part"))
+    leave = re.search(
+        rb"<mailto:([^?]+)\?subject=([^>]+)>", re.sub(rb"\r\n\s+", b" ", server.messages["other@example.org"])
+    )
+    assert leave
+    opt_out = f"From: x@example.net\r\nTo: {leave[1].decode()}\r\nSubject: {unquote(leave[2].decode())}\r\n\r\n"
+    (home.root / "returned.eml").write_bytes(returned)
+    (home.root / "leave.eml").write_bytes(opt_out.encode())
+    assert run(["events", "read", "returned.eml", "leave.eml"]) == 0
+    assert desk.state("other@example.org") is SubscriberState.UNSUBSCRIBED
+    capsys.readouterr()
+    assert run(["events", "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["counts"] == {"": {"unsubscribed": 1}, "2024-06": {"soft bounced": 1}}
+    assert said["in_doubt"] == []
 
 
 def test_a_mailbox_in_starttls_and_by_token(tmp_path: Path) -> None:
