@@ -155,6 +155,16 @@ def test_v16_a_mail_that_is_too_large_is_set_aside_and_never_stops_the_queue(
     assert "larger than 1 MB" in capsys.readouterr().out
 
 
+def test_v15_the_reader_of_a_blackened_complaint_is_found_by_the_message_id(make_desk: Callable[..., Desk]) -> None:
+    """V-15."""
+    desk = make_desk()
+    saved = desk.home.root / "saved.eml"
+    saved.write_bytes(re.sub(rb"Original-Mail-From: .*?\r\n", b"", desk.mail("complaint", "other@example.org")))
+    assert run(["events", "read", "saved.eml"]) == 0
+    assert desk.state("other@example.org") is SubscriberState.COMPLAINED
+    assert desk.state() is SubscriberState.SUBSCRIBED
+
+
 def test_saved_mails_are_read_and_a_person_decides_on_what_is_not_proven(
     make_desk: Callable[..., Desk], capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:

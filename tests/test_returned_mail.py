@@ -37,6 +37,7 @@ OFFICE = Office(
     mailings=("2024-04", ISSUE),
     message_id=message_id,
     reader_of={READER: SUBSCRIBER}.get,
+    key_of=lambda names: KEY if message_id(KEY) in names else "",
 )
 
 
@@ -114,6 +115,14 @@ def test_v13_v14_only_abuse_counts_as_a_complaint() -> None:
     assert (other.kind, other.name, other.doubt) == (EventKind.OTHER, "feedback: not-spam", "")
     [broken] = told(mail("complaint-twice-a-version"))
     assert (broken.kind, "version is there more than once" in broken.doubt) == (EventKind.COMPLAINED, True)
+
+
+def test_v15_a_complaint_with_nothing_but_a_message_id_is_understood() -> None:
+    """V-15: everything else was blackened; a Message-ID of no delivery of ours proves nothing."""
+    data = mail("complaint").replace(BOUNCES.encode(), b"redacted@example.net")
+    assert proven(told(data)) == [(EventKind.COMPLAINED, KEY)]
+    [event] = told(data.replace(message_id(KEY).encode(), b"another@news.example.org"))
+    assert (event.key, bool(event.doubt)) == ("", True)
 
 
 def test_v11_an_automatic_answer_is_never_a_bounce() -> None:

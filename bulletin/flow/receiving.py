@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -349,6 +350,10 @@ def read_mailbox(home: Publication, *, dry_run: bool = False) -> MailsRead:
     return found
 
 
+MOST_SEARCHES = 20
+"""How often one run goes through all readers to find the one a complaint is about; further ones are for a person."""
+
+
 @dataclass(frozen=True, slots=True)
 class _MailReader:
     """Reads mails one by one, each in a child process that can be ended (V-16)."""
@@ -408,12 +413,24 @@ def _mail_reader(home: Publication, *, dry_run: bool = False) -> Iterator[_MailR
                 return None
             return person.id if person else None
 
+        mailings = tuple(reversed(receiver.ledger.mailings(newest=MAILINGS_REMEMBERED)))
+        searches = itertools.count(1)
+
+        def key_of(message_ids: Sequence[str]) -> str:
+            """Nobody can tell a reader by a Message-ID, but whoever has the list of readers can look who fits."""
+            ours = {name for name in message_ids if name.endswith(f"@{sender.address.rpartition('@')[2]}")}
+            if not ours or next(searches) > MOST_SEARCHES:
+                return ""
+            keys = (f"{mailing}:{person.id}" for person in receiver.readers.all() for mailing in mailings[:6])
+            return next((key for key in keys if make_message_id(key, sender.address) in ours), "")
+
         office = Office(
             secret=home.secret(),
             unsubscribe_mailbox=sender.unsubscribe_mailbox or "",
-            mailings=tuple(reversed(receiver.ledger.mailings(newest=MAILINGS_REMEMBERED))),
+            mailings=mailings,
             message_id=lambda key: make_message_id(key, sender.address),
             reader_of=reader_of,
+            key_of=key_of,
         )
         if not dry_run:
             receiver.catch_up()

@@ -39,6 +39,8 @@ class Office:
     """The Message-ID of a delivery, by its key."""
     reader_of: Callable[[str], str | None]
     """The id of the reader with an address."""
+    key_of: Callable[[Sequence[str]], str]
+    """The key of the delivery with one of some Message-IDs, found by trying readers; empty if that takes too long."""
 
 
 def events_of(mail: Mail, office: Office, *, at: dt.datetime) -> list[DeliveryEvent]:
@@ -116,6 +118,8 @@ def _complaint(mail: Mail, office: Office, at: dt.datetime) -> DeliveryEvent:
     kind = EventKind.COMPLAINED if abuse else EventKind.OTHER
     name = f"feedback: {mail.feedback or 'no type'}"
     key = _key(mail, office) or _key_by_message_id(mail, office, mail.concerns)
+    if abuse and not key:  # all else was blackened (V-15)
+        key = office.key_of(mail.message_ids)
     doubt = f"not a whole complaint: {mail.why}" if mail.why else ""
     if not key and kind is EventKind.COMPLAINED:
         doubt = doubt or "it does not prove whose copy it is about"
