@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 LONGEST_LINE = 4096
 MOST_LINES = 100
 
-_REPLY = re.compile(rb"([2-5][0-9][0-9])(?:([ -])(.*))?", re.DOTALL)
+_REPLY = re.compile(rb"([2-5][0-9][0-9])(?:([ -])(.*))?\Z", re.DOTALL)
 
 
 class Reply(NamedTuple):
@@ -79,7 +79,7 @@ class _Replies(_Base):
     def _reply(self, until: float) -> tuple[int, bytes]:
         code, lines = b"", list[bytes]()
         while True:
-            found = _REPLY.fullmatch(self._line(until))
+            found = _REPLY.match(self._line(until))
             if not found or (lines and found[1] != code) or len(lines) >= MOST_LINES:
                 raise Nonsense("the server's reply makes no sense")
             code = found[1]

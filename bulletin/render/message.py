@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from email.errors import HeaderParseError
 from email.header import Header, decode_header, make_header
 from email.utils import format_datetime, quote
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Protocol
 from urllib.parse import quote as urlquote
@@ -39,6 +40,9 @@ NO_AUTOMATIC_REPLIES = "OOF, AutoReply"
 
 _TAMPERED = re.compile(rb"^(?:\.|From ).*", re.MULTILINE)
 """Lines of quoted-printable text that might not arrive as they left."""
+
+_VISIBLE = re.compile(r"[!-;=?-~]+\Z")
+"""Neither space nor control character nor angle bracket."""
 
 _BREAKS = re.compile("[\x00-\x08\x0a-\x1f\x7f\x85\u2028\u2029\ud800-\udfff]")
 """Line breaks as any reader might understand them, other control characters except the tab, and halves of signs."""
@@ -342,19 +346,27 @@ def _values(message: Message, letter: Letter, date: dt.datetime) -> dict[Hole, b
     """What goes into this letter's holes, encoded for its place."""
     personal = message.personal_headers(letter)
     values = {
-        "Date": _line("Date", format_datetime(date)),
+        "Date": _date_line(date.replace(microsecond=0)),
         "To": _line("To", f"<{_address('To', letter.address)}>"),
         "Message-ID": _line("Message-ID", f"<{_ascii('Message-ID', letter.message_id)}>"),
         _PERSONAL: b"".join([_line(name, value) for name, value in personal.items()]),
     }
     for field in message.markers:
-        values[f"plain:{field}"] = _open_ended(letter.personal[field])
-        values[f"html:{field}"] = _open_ended(html.escape(letter.personal[field]))
+        value = letter.personal[field]
+        escaped = html.escape(value)
+        plain = values[f"plain:{field}"] = _open_ended(value)
+        values[f"html:{field}"] = plain if escaped == value else _open_ended(escaped)
     return values
 
 
+@lru_cache(maxsize=8)
+def _date_line(date: dt.datetime) -> bytes:
+    """Kept, because many letters leave in the same second."""
+    return _line("Date", format_datetime(date))
+
+
 def _filled(pieces: Pieces, values: Mapping[Hole, bytes]) -> list[bytes]:
-    return [piece if isinstance(piece, bytes) else values[piece] for piece in pieces]
+    return [piece if type(piece) is bytes else values[piece] for piece in pieces]  # type: ignore[index]
 
 
 def _with_values(content: str, markers: Mapping[str, str], values: Mapping[str, str]) -> str:
@@ -432,7 +444,8 @@ def _address(name: str, value: str) -> str:
 
 def _ascii(name: str, value: str) -> str:
     """An address or identifier: plain visible characters, nothing to fold, nothing that could end the brackets."""
-    if not re.fullmatch(r"[!-;=?-~]+", checked(name, value)):
+    if not _VISIBLE.match(value if "=?" not in value else checked(name, value)):
+        checked(name, value)
         raise BulletinError(
             f"the header {name} holds a space, a bracket or a letter outside a to z; nothing was sent.",
             hint="Addresses must be plain. Write a domain in its xn-- form.",
@@ -478,6 +491,8 @@ def _one_line(value: str) -> str:
 
 def _folded(name: str, value: str) -> str:
     """CRLF before existing white space wherever a line would be too long, and nothing else changed (M-02)."""
+    if " " not in value and "\t" not in value:
+        return value
     lines, room = [""], LINE - len(name) - 2
     for word in re.findall(r"\s*\S+|\s+\Z", value.replace("\r\n", "")):
         if lines[-1].strip() and len(lines[-1]) + len(word) > room and word.strip():
