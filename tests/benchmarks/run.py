@@ -98,6 +98,7 @@ def smtp(options: list[str]) -> list[Result]:
     return [
         Result(name, took["ours"], "smtp-source, as many connections", took["source"], 1 / 0.7, "ms"),
         Result(name, took["ours"], "EmailMessage and smtplib in a loop", took["loop"], 1 / 3, "ms"),
+        Result("making one copy of 60 kB", took["filled"], "EmailMessage", took["built"], 0.05, "ms"),
     ]
 
 
