@@ -34,6 +34,7 @@ from bulletin.providers._provider import (
     HasQuota,
     HasSuppressions,
     LooksUp,
+    UnsupportedFeature,
     check_of,
     receiver_of,
     way_of,
@@ -146,6 +147,8 @@ def assert_copy(service: StandIn, one: Letter, mail: Mail, text: str, page: str,
         assert html.unescape(mail.html) == html.unescape(page)
     assert mail.headers["list-unsubscribe"] == f"<{one.personal['unsubscribe_url']}>"
     assert mail.headers["list-unsubscribe-post"] == "List-Unsubscribe=One-Click"
+    assert service.few_headers or mail.headers["precedence"] == "bulk"
+    assert ("list-id" in mail.headers) == (service.names_lists and not service.few_headers)
     assert not mail.tracked
     assert not mail.tested
 
@@ -443,6 +446,10 @@ def test_suppression_lists_go_both_ways(service: StandIn) -> None:
         found = {one.address: one.kind for one in session.suppressed()}
         expected = {f"gone{number}@example.org": EventKind.BOUNCED for number in range(3)}
         assert found == expected | {"cross@example.org": EventKind.COMPLAINED}
+        if not service.adds:
+            with pytest.raises(UnsupportedFeature):
+                session.suppress(["left@example.org"])
+            return
         session.suppress(["left@example.org", "left2@example.org"])
         assert {"left@example.org", "left2@example.org"} <= service.listed.keys()
         assert {"left@example.org", "left2@example.org"} <= {one.address for one in session.suppressed()}

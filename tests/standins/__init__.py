@@ -74,6 +74,12 @@ class StandIn:
     """Whether it lists what became of mails."""
     suppresses: ClassVar[bool] = True
     """Whether it keeps a list of its own of whom it does not write to."""
+    adds: ClassVar[bool] = True
+    """Whether we may put addresses on that list."""
+    names_lists: ClassVar[bool] = True
+    """Whether it sends `List-Id`."""
+    account_tracks: ClassVar[bool] = False
+    """Whether tracking is a switch of the account alone."""
     looks_up: ClassVar[bool] = True
     """Whether it can be asked for one copy."""
     tells_quota: ClassVar[bool] = False
