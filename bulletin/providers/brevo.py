@@ -198,14 +198,8 @@ class Session(Calls):
         day, _, read = cursor.partition(" ")
         now = self._now()
         day, start = day or f"{now - _WATCHED:%Y-%m-%d}", int(read or 0)
-        asked = self.brevo.question(
-            "/v3/smtp/statistics/events",
-            startDate=day,
-            endDate=f"{now:%Y-%m-%d}",
-            limit=_PAGE,
-            offset=start,
-            sort="asc",
-        )
+        page = {"limit": _PAGE, "offset": start, "sort": "asc"}
+        asked = self.brevo.question("/v3/smtp/statistics/events", startDate=day, endDate=f"{now:%Y-%m-%d}", **page)
         found = self.ask(asked).items("events")
         following = f"{day} {start + len(found)}" if found else f"{now - dt.timedelta(days=1):%Y-%m-%d}"
         return EventPage(events=[_event_of(one, now) for one in found], cursor=following, more=bool(found))

@@ -1,7 +1,7 @@
 """Mailjet: up to 50 finished copies in one call, each with an answer of its own.
 
-Mailjet lets nobody set `List-Id`. It knows no keys for calls, but blocks a second mail of one mailing to one reader, and
-can be asked for a copy by our key. Its reports are not signed.
+Mailjet lets nobody set `List-Id`. It knows no keys for calls, but blocks a second mail of one mailing to one reader,
+and can be asked for a copy by our key. Its reports are not signed.
 """
 
 from __future__ import annotations
@@ -76,9 +76,7 @@ def open(surroundings: Surroundings) -> AbstractContextManager[Session]:
     settings, base = settings_of(
         surroundings.config, "mailjet", Settings, usual=lambda settings: _ENDPOINTS[settings.region]
     )
-    key = key_of(
-        surroundings, "Mailjet", KEY_VARIABLE, kind="the API key and the secret key, with a colon between them,"
-    )
+    key = key_of(surroundings, "Mailjet", KEY_VARIABLE, kind="API key and secret key, with a colon between them,")
     if not re.fullmatch("[^:]+:[^:]+", key):
         raise BulletinError("the key for Mailjet is not two keys.", hint=f"Put both into {KEY_VARIABLE}: key:secret")
     mailjet = Mailjet(base, key, testing=settings.test_mode)

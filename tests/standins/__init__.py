@@ -78,8 +78,6 @@ class StandIn:
     """Whether we may put addresses on that list."""
     names_lists: ClassVar[bool] = True
     """Whether it sends `List-Id`."""
-    account_tracks: ClassVar[bool] = False
-    """Whether tracking is a switch of the account alone."""
     looks_up: ClassVar[bool] = True
     """Whether it can be asked for one copy."""
     tells_quota: ClassVar[bool] = False

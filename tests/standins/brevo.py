@@ -15,7 +15,6 @@ class Brevo(StandIn):
     events = True
     adds = False
     knows_keys = True
-    account_tracks = True
     webhook_environment: ClassVar[dict[str, str]] = {"BULLETIN_BREVO_WEBHOOK": "secret-in-the-address"}
     webhook_kinds = (*StandIn.webhook_kinds, "DEFERRED", "BLOCKED", "UNSUBSCRIBED")
     nonsense = (
