@@ -10,8 +10,9 @@ import shutil
 import sqlite3
 import stat
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,7 @@ from bulletin.errors import BulletinError
 from bulletin.model import SubscriberState
 from bulletin.publication import Publication, open_publication
 from bulletin.stores import open_database
+from bulletin.subscribers import importing
 from bulletin.subscribers.consent import COMES_BACK_BY_OWN_CONSENT, MOVES, Cause, Suppression, why_no_mail
 from bulletin.subscribers.store import Confirmed, Evidence, Subscribers
 from bulletin.tables import confirmations, consents, suppressions
@@ -184,6 +186,36 @@ def test_a_confirmation_asked_for_before_leaving_brings_nobody_back(room: Newsro
     assert not room.plan().recipients
 
 
+def test_who_complains_while_a_list_with_them_comes_in_is_not_among_the_readers(room: Newsroom) -> None:
+    """P-21: whichever of the two is first in the database, the complaint is what counts."""
+    emails = [f"r{number}@example.org" for number in range(1500)]
+    room.subscribe(emails[:50])
+    errors: list[BaseException] = []
+
+    def take() -> None:
+        try:
+            room.import_list("email,name\n" + "".join(f"{email},R\n" for email in emails), now=NOON)
+        except BaseException as error:
+            errors.append(error)
+
+    importing_thread = threading.Thread(target=take)
+    importing_thread.start()
+    told = [email for pair in zip(emails[:50], emails[50:], strict=False) for email in pair]
+    for email in told:
+        room.readers.report(email, Cause.COMPLAINT, now=NOON, how="event")
+    importing_thread.join()
+    assert errors == []
+    assert {found for _, found in room.readers.states(told)} == {SubscriberState.COMPLAINED}
+
+
+@pytest.mark.parametrize("status", ["unsubscribed", "bounced", "complained"])
+def test_a_file_that_says_somebody_went_ends_the_links_on_their_way_too(room: Newsroom, status: str) -> None:
+    token = room.readers.sign_up("a@example.org", now=NOON, evidence=FORM)
+    room.import_list(f"email,status\na@example.org,{status}\n", now=NOON)
+    assert room.readers.confirm(token, now=NOON, evidence=LINK) is not Confirmed.NOW
+    assert state(room, "a@example.org") is not SUBSCRIBED
+
+
 @pytest.mark.parametrize("gone", [SubscriberState.BOUNCED, SubscriberState.COMPLAINED])
 def test_the_preferences_page_brings_back_who_left_but_not_who_bounced_or_complained(
     room: Newsroom, gone: SubscriberState
@@ -228,6 +260,10 @@ def test_p10_the_database_itself_keeps_the_consent_history(room: Newsroom, state
 # ---------------------------------------------------------------- random lives
 
 
+SAID = {"unsubscribed": Cause.UNSUBSCRIBE, "bounced": Cause.BOUNCE, "complained": Cause.COMPLAINT}
+"""What a file may say of a reader; the last word is the strongest."""
+
+
 class ConsentMachine(RuleBasedStateMachine):
     """Random moves beside a plain account of who must not be written to before a fresh consent of their own."""
 
@@ -258,6 +294,27 @@ class ConsentMachine(RuleBasedStateMachine):
     @rule(some=st.lists(emails, max_size=3))
     def import_list(self, some: list[str]) -> None:
         self.room.readers.add([(email, "", "") for email in some], now=self.now, how="import")
+
+    @rule(rows=st.lists(st.tuples(emails, st.sampled_from(["", *SAID])), min_size=1, max_size=3))
+    def import_file(self, rows: list[tuple[str, str]]) -> None:
+        """The strongest word of a file counts; it may take readers off, and never brings one back."""
+        before = dict(self.room.readers.states([email for email, _ in rows]))
+        text = "".join(f"{email},{status}\n" for email, status in rows)
+        self.room.import_list(f"email,status\n{text}", now=self.now, into_list="press")
+        for email, stood in before.items():
+            cause = SAID.get(max((status for whose, status in rows if whose == email), key=["", *SAID].index))
+            if cause and (cause is not Cause.BOUNCE or state(self.room, email) is not stood):
+                self.bar(email, cause)
+
+    @rule()
+    def undo_the_last_import(self) -> None:
+        with suppress(BulletinError), self.room.engine.begin() as connection:
+            importing.undo(connection, self.now)
+
+    @rule(email=emails)
+    def put_on_a_list(self, email: str) -> None:
+        with suppress(BulletinError):
+            self.room.readers.put_on_list([email], "press", now=self.now, how="test")
 
     @rule(email=emails)
     def sign_up(self, email: str) -> None:
@@ -328,7 +385,8 @@ class ConsentMachine(RuleBasedStateMachine):
     def consents_end_as_the_state_stands(self) -> None:
         last = {"subscribed": SUBSCRIBED, "confirmed": SUBSCRIBED, "reinstated": SUBSCRIBED, "unsubscribed": LEFT}
         for person in self.room.readers.all():
-            kinds = [what for what, _, _ in self.room.readers.history(person.id) if what != "signed up"]
+            history = self.room.readers.history(person.id)
+            kinds = [what for what, _, _ in history if what not in {"signed up", "put on list"}]
             if kinds:
                 assert (
                     last.get(kinds[-1], SubscriberState(kinds[-1]) if kinds[-1] not in last else None) is person.state

@@ -121,6 +121,7 @@ class Subscribers:
         evidence = Evidence(how=how, route="import", basis=basis, source=source)
         added, rest = 0, iter(newcomers)
         with self._engine.begin() as connection:
+            take_turns(connection, alone=True)
             while chunk := {email: (name, language) for email, name, language in islice(rest, _CHUNK)}:
                 states = self._states(connection, list(chunk))
                 rows = []
@@ -231,8 +232,7 @@ class Subscribers:
     def readdress_within(self, connection: Connection, subscriber: str, email: str) -> None:
         """Give a reader another address that is proved to be theirs, as a step of somebody else's transaction."""
         connection.execute(delete(suppressions).where(suppressions.c.hash == self._hashes.of(email)))
-        values = {"email": email, "domain": domain_of(email), "address_hash": self._hashes.of(email)}
-        connection.execute(update(people).where(people.c.id == subscriber).values(**values))
+        connection.execute(update(people).where(people.c.id == subscriber).values(**self._of_address(email)))
 
     def unsubscribe(self, subscriber: str, *, now: dt.datetime, how: str) -> bool:
         """End a subscription at once; whether it changed anything."""
@@ -244,6 +244,7 @@ class Subscribers:
         Many who leave at the same moment then share one write to the disk.
         """
         with self._engine.begin() as connection:
+            take_turns(connection)
             known = select(people.c.id, people.c.email, people.c.state).where(people.c.id.in_(wishes))
             # In the order of their ids, so that no two of these wait for each other.
             rows = connection.execute(known.order_by(people.c.id).with_for_update()).all()
@@ -614,8 +615,20 @@ def add_link(
     connection.execute(insert(confirmations).values(token=hash_of_token(token), **values))
 
 
+def take_turns(connection: Connection, *, alone: bool = False) -> None:
+    """Wait for an import under way, or with `alone` for every other change of readers; before any row is locked.
+
+    So what an import judged stays true until its end, and no two wait for each other in a circle. In SQLite
+    transactions take turns anyway.
+    """
+    if connection.dialect.name == "postgresql":
+        mode = "SHARE ROW EXCLUSIVE" if alone else "ROW EXCLUSIVE"
+        connection.exec_driver_sql(f"LOCK TABLE subscriber, suppression IN {mode} MODE")
+
+
 def _row_of(connection: Connection, *, email: str = "", subscriber: str = "") -> Row[Any] | None:
     """A reader's row, kept from other writers until the transaction ends."""
+    take_turns(connection)
     where = people.c.id == subscriber if subscriber else people.c.email == email
     return connection.execute(select(people).where(where).with_for_update()).one_or_none()
 
@@ -631,7 +644,10 @@ def _had_agreed(connection: Connection, subscriber: str) -> bool:
 def _link_of(connection: Connection, token: str, purpose: str, *, to_write: bool = False) -> Row[Any] | None:
     c = confirmations.c
     wanted = select(confirmations).where(c.token == hash_of_token(token), c.purpose == purpose)
-    return connection.execute(wanted.with_for_update() if to_write else wanted).one_or_none()
+    if to_write:
+        take_turns(connection)
+        wanted = wanted.with_for_update()
+    return connection.execute(wanted).one_or_none()
 
 
 def _standing(link: Row[Any], row: Row[Any] | None, now: dt.datetime) -> Confirmed:

@@ -22,7 +22,7 @@ from bulletin.errors import BulletinError
 from bulletin.model import SubscriberState
 from bulletin.subscribers.consent import COMES_BACK_BY_OWN_CONSENT, MOVES, TAKES_BACK, Cause, Suppression
 from bulletin.subscribers.importing.rows import Row
-from bulletin.subscribers.store import Subscribers
+from bulletin.subscribers.store import Subscribers, take_turns
 from bulletin.subscribers.tokens import AddressHashes
 from bulletin.tables import Ids, Moment
 
@@ -110,8 +110,8 @@ class Staging:
 
     def judge(self, into_list: str) -> None:
         """Say of each address what importing it would do. In the transaction that does it, or in one of its own."""
-        if not self._sqlite:  # as SQLite's write lock: what is judged here stays true until the end
-            self._connection.exec_driver_sql("LOCK TABLE subscriber, suppression IN SHARE ROW EXCLUSIVE MODE")
+        take_turns(self._connection, alone=True)
+        if not self._sqlite:
             self._connection.exec_driver_sql("SET LOCAL work_mem = '64MB'")  # lists are sorted and joined as a whole
             self._connection.exec_driver_sql("ANALYZE staged")
         self._store._states(self._connection, [])  # refuses a suppression list made with another secret
@@ -265,7 +265,7 @@ class Staging:
         causes = ", ".join(f"'{cause.value}'" for cause in TAKES_BACK)
         self._run(
             "UPDATE confirmation SET used_at = :at WHERE used_at IS NULL AND purpose = 'confirm' AND subscriber IN"
-            f" (SELECT known FROM judged WHERE known IS NOT NULL AND cause IN ({causes}))",
+            f" (SELECT known FROM judged WHERE known IS NOT NULL AND (kind = '{TAKEN_OFF}' OR cause IN ({causes})))",
             at=at,
         )
 
@@ -337,8 +337,7 @@ def undo(connection: Connection, now: dt.datetime) -> Batch:
     Raises `BulletinError` and changes nothing if there is none, or if its readers changed since. Runs in the caller's
     transaction.
     """
-    if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql("LOCK TABLE subscriber, suppression IN SHARE ROW EXCLUSIVE MODE")
+    take_turns(connection, alone=True)
     found = [batch for batch in batches(connection) if not batch.undone][:1]
     if not found:
         raise BulletinError("there is no import to undo.", hint="See: bulletin subscribers list")
