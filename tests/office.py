@@ -97,9 +97,14 @@ class Office:
 
     def answer(self) -> None:
         """Do what the thread behind the pages does, now."""
-        flow.answer_readers(
-            self.home, Reception(self.subscribers, self.desk, self.mails, lambda: None), lambda: self.now
-        )
+        flow.answer_readers(self.home, self._reception(), lambda: self.now)
+
+    def forget(self) -> None:
+        """What it does once in a while."""
+        flow.forget_wishes(self.home, self._reception(), lambda: self.now)
+
+    def _reception(self) -> Reception:
+        return Reception(self.subscribers, self.desk, self.mails, lambda: None)
 
     def letters(self, address: str = "") -> list[EmailMessage]:
         """The mails that left, the oldest first; those to one address."""

@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from mailserver import mail_server
-from office import CONFIG, NOW, OURS, READER, Office, ask, behind_a_proxy, field, forwarded, running
-from sqlalchemy import func, select
+from office import CONFIG, NOW, OURS, READER, SECRET, Office, ask, behind_a_proxy, field, forwarded, running
+from sqlalchemy import Engine, func, select
 
+from bulletin.config import AudienceSetting
 from bulletin.model import SubscriberState
+from bulletin.stores import open_database
 from bulletin.subscribers.consent import Cause
-from bulletin.subscribers.desk import ASKED_AN_HOUR, MAILS_A_DAY, Asked, Wish
+from bulletin.subscribers.desk import ASKED_AN_HOUR, MAILS_A_DAY, Asked, Desk, Wish
+from bulletin.subscribers.mails import ServiceMails
+from bulletin.subscribers.store import Subscribers
 from bulletin.tables import rate_limits, service_mails, web_requests
 
 DAY, HOUR = dt.timedelta(days=1), dt.timedelta(hours=1)
@@ -354,3 +366,114 @@ def test_erasing_takes_waiting_wishes_and_mails_along(office: Office) -> None:
     with office.engine.connect() as connection:
         for table in (web_requests, service_mails):
             assert connection.execute(select(table)).all() == []
+
+
+def test_p12_what_nobody_confirmed_is_forgotten_without_anybody_asking(office: Office) -> None:
+    """P-12: the mail says so; who confirmed stays, and so do the counts that still matter."""
+    office.sign_up(NEW, client="198.51.100.1")
+    office.sign_up("second@example.com", client="198.51.100.2")
+    office.answer()
+    press(office.links_in(office.letters("second@example.com")[0])[0])
+    office.forget()
+    assert office.state(NEW) is PENDING
+    assert office.mails.counts() == {"accepted": 2}
+    office.now = NOW + 8 * DAY
+    office.forget()
+    assert office.state(NEW) is None
+    assert office.subscribers.holding(NEW) == {}
+    assert office.state("second@example.com") is SUBSCRIBED
+    assert not office.mails.counts()
+    with office.engine.connect() as connection:
+        assert connection.execute(select(rate_limits)).all() == []
+
+
+def test_several_processes_answer_each_wish_once(office: Office) -> None:
+    """Two desks and two mailers on one database, at the same moment."""
+    for number in range(20):
+        wish = Wish(what=Asked.SIGN_UP, email=f"new{number}@example.com")
+        office.desk.take(wish, client=f"198.51.100.{number}", now=NOW)
+    engines = [open_database(office.engine.url.render_as_string(hide_password=False)) for _ in range(3)]
+    claimed: list[str] = []
+
+    def work(engine: Engine) -> None:
+        Desk(engine, SECRET, Subscribers(engine, SECRET)).answer(NOW)
+        mails = ServiceMails(engine)
+        while mail := mails.claim(NOW):
+            claimed.append(mail.address)
+
+    try:
+        with ThreadPoolExecutor(3) as pool:
+            list(pool.map(work, engines))
+        work(engines[0])
+    finally:
+        for engine in engines:
+            engine.dispose()
+    assert sorted(claimed) == sorted(f"new{number}@example.com" for number in range(20))
+
+
+FORCES = replace(
+    CONFIG,
+    audiences=(
+        AudienceSetting(id="detectives", title="Detectives", roles=("Detective",)),
+        AudienceSetting(id="forces", title="Forces", domains=("force.example.org",)),
+    ),
+)
+
+
+def test_s26_nobody_comes_to_read_what_is_kept_for_some_by_their_own_word(tmp_path: Path) -> None:
+    """S-26: a role that decides who reads what is not theirs to write, and does not follow to an unknown address."""
+    with running(tmp_path, FORCES) as office:
+        press(office.preferences, choice="data")
+        office.answer()
+        data = office.links_in(office.letters(READER)[0])[1]
+        assert 'name="role"' not in ask("GET", data).text
+        press(data, choice="correct", name="Ann", organisation="Harbour Office", role="Detective")
+        person = office.person(READER)
+        assert (person.name, person.organisation, person.role) == ("Ann", "Harbour Office", "")
+
+        office.desk.correct(person.id, {"role": "Detective"})  # by the publisher, who knows
+        assert "we have sent an email" in press(data, choice="address", email="private@mail.example.net")
+        press(data, choice="address", email="ann@example.com")
+        office.answer()
+        assert office.letters("private@mail.example.net") == []
+        assert len(office.letters("ann@example.com")) == 1, "at the same domain"
+
+
+# ---------------------------------------------------------------- the command
+
+
+def test_bulletin_serve_answers_by_itself_and_ends_when_told(tmp_path: Path) -> None:
+    (tmp_path / "bulletin.toml").write_text(
+        'name = "Harbour Bulletin"\n[organisation]\nname = "Harbour"\npostal_address = "1 Quay"\n'
+        '[sender]\nname = "Harbour"\naddress = "bulletin@example.org"\n'
+        '[web]\narchive_url = "https://news.example.org/"\n',
+        "utf-8",
+    )
+    command = [sys.executable, "-m", "bulletin", "serve", "--port", "0"]
+    environment = {**os.environ, "BULLETIN_SECRET": SECRET.decode()}
+    server = subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    try:
+        assert server.stdout
+        said = list(itertools.takewhile(lambda line: "People sign up at" not in line, server.stdout))
+        assert "trusted_proxies" in said[0], "all would seem to be one client"
+        port = re.search(r"127\.0\.0\.1:(\d+)", said[-1])
+        assert port
+        url, host = f"http://127.0.0.1:{port[1]}/sign-up", {"Host": "news.example.org"}
+        page = ask("GET", url, headers=host).text
+        sent = {"email": NEW, "consent": "yes", "wording": field(page, "wording")}
+        assert ask("POST", url, data=sent, headers={**host, **OURS}).status_code == 200
+        outbox = tmp_path / ".bulletin" / "outbox" / "service"
+        for _ in range(200):
+            if list(outbox.glob("*.eml")):
+                break
+            time.sleep(0.05)
+        assert len(list(outbox.glob("*.eml"))) == 1
+        server.send_signal(signal.SIGTERM)
+        rest = server.stdout.read()
+        assert server.wait(20) in {0, -signal.SIGTERM}
+        assert "Traceback" not in rest
+    finally:
+        server.kill()
+        server.communicate()

@@ -32,7 +32,7 @@ from bulletin.subscribers.consent import Cause
 from bulletin.subscribers.store import Subscribers
 from bulletin.subscribers.tokens import PREFERENCES, UNSUBSCRIBE, make_form_token, make_token
 from bulletin.tables import metadata
-from bulletin.web import serving
+from bulletin.web import forms, serving
 
 MARKED = "marked.person@force.example.org"
 NASTY = (
@@ -211,7 +211,7 @@ def test_sql_formulas_and_markup_in_every_field_are_words_and_nothing_else(offic
     flow.export_subscribers(office.home, exported)
     assert "\n'=" not in exported.read_text("utf-8-sig")
     assert not re.search(r'(^|,)"?[=@]', exported.read_text("utf-8-sig"), re.MULTILINE), "Z-22"
-    office.desk.correct(office.reader.id, name="Reader One", organisation="", role="")
+    office.desk.correct(office.reader.id, {"name": "Reader One", "organisation": "", "role": ""})
 
 
 HEADER = st.text(st.characters(codec="latin-1", exclude_categories=["Cc"]), max_size=40)
@@ -346,6 +346,15 @@ def test_z13_slow_clients_are_not_waited_for_and_keep_nobody_else_waiting(
         for connection in slow:
             assert connection.recv(100) == b"", "hung up on"
         assert ask("GET", office.at("health")).status_code == 200
+
+
+def test_z13_a_form_that_is_too_slow_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forms, "SLOWEST_FORM", 0.2)
+    with running(tmp_path) as office:
+        path = urlsplit(office.unsubscribe).path
+        head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 50\r\nConnection: close\r\n\r\nList-"
+        assert raw_answer(office, head).startswith(b"HTTP/1.1 408")
+        assert office.gets_mail
 
 
 # ---------------------------------------------------------------- nothing is told

@@ -51,7 +51,10 @@ def serve(host: str, port: int) -> None:
             app,
             host=host,
             port=port,
-            ready=lambda address: output.say(f"Pages of {name} are served at {address}. Stop with Ctrl-C."),
+            ready=lambda address: output.say(
+                f"Pages of {name} are served at {address}. Stop with Ctrl-C.\n"
+                f"People sign up at {home.config.service_url}sign-up"
+            ),
         )
 
 

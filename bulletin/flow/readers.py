@@ -285,8 +285,12 @@ def reception(home: Publication) -> Iterator[Reception]:
         made = Reception(subscribers, Desk(engine, home.secret(), subscribers), ServiceMails(engine), awake.set)
 
         def work() -> None:
+            forgot = None
             while not ending.is_set():
-                _answer_calmly(home, made)
+                _calmly(answer_readers, home, made)
+                if forgot is None or now() - forgot > FORGET_EVERY:
+                    _calmly(forget_wishes, home, made)
+                    forgot = now()
                 awake.wait(ANSWER_EVERY_S)
                 awake.clear()
 
@@ -299,6 +303,8 @@ def reception(home: Publication) -> Iterator[Reception]:
             awake.set()
             thread.join()
 
+
+FORGET_EVERY = dt.timedelta(hours=1)
 
 ANSWER_EVERY_S = 5.0
 """Seconds after which the wishes are looked at though nobody in this process said that there is one."""
@@ -315,19 +321,25 @@ def answer_readers(home: Publication, made: Reception, clock: Callable[[], dt.da
         config=home.config, environment=home.environment, secret=home.secret, outbox_dir=home.outbox_dir, now=clock
     )
     provider = providers.load(home.config.sending.provider)
-    offered = service.deliver_due(made.mails, provider, surroundings, _composer(home))
-    if offered:
-        made.desk.tidy(clock())
-        made.mails.tidy(clock())
-    return offered
+    return service.deliver_due(made.mails, provider, surroundings, _composer(home))
 
 
-def _answer_calmly(home: Publication, made: Reception) -> None:
-    """The same, where nobody is there to see an error: it is told once a try, and the next try comes."""
+def forget_wishes(home: Publication, made: Reception, clock: Callable[[], dt.datetime] = now) -> None:
+    """Forget what counts no more, sign-ups that nobody confirmed among it: their mail said so (P-12)."""
+    moment = clock()
+    made.desk.tidy(moment)
+    made.mails.tidy(moment)
+    made.subscribers.expire(before=moment - dt.timedelta(days=home.config.retention.unconfirmed_days))
+    # Some time later than they expire: until then their pages still say why they do not work.
+    made.subscribers.forget_links(before=moment - dt.timedelta(days=30))
+
+
+def _calmly(act: Callable[[Publication, Reception], object], home: Publication, made: Reception) -> None:
+    """Do it where nobody is there to see an error: it is told once a try, and the next try comes."""
     import logging
 
     try:
-        answer_readers(home, made)
+        act(home, made)
     except BulletinError as error:
         logging.getLogger(__name__).warning("readers' wishes wait: %s %s", error.message, error.hint)
     except Exception as error:

@@ -6,6 +6,7 @@ For one reader at a time; `audience` asks the same of all of them at once, and a
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from functools import lru_cache
 
 from bulletin.config import AudienceSetting, Config
@@ -32,6 +33,17 @@ def why_member(person: Subscriber, lists: Collection[str], audience: AudienceSet
     """
     reasons = list(_reasons(person, lists, audience, config))
     return "; ".join(reasons) if all(reasons) else ""
+
+
+def goes_with_address(person: Subscriber, lists: Collection[str], email: str, config: Config) -> bool:
+    """Whether a reader may take what they get to another address by their own word.
+
+    Not what is kept for an audience that goes by no domain: nobody would have looked at the new address (S-26).
+    """
+    moved = replace(person, email=email)
+    known = next((one for one in config.audiences if why_member(moved, lists, one, config)), None)
+    same_domain = domain_of(email) == domain_of(person.email)
+    return known is None or bool(known.domains or known.forces) or same_domain
 
 
 def domains_of(audience: AudienceSetting) -> frozenset[str]:

@@ -218,10 +218,10 @@ class Desk:
             named = select(memberships.c.list).where(memberships.c.subscriber == subscriber)
             return frozenset(connection.scalars(named))
 
-    def correct(self, subscriber: str, *, name: str, organisation: str, role: str) -> None:
-        """Keep what a reader wrote of themselves."""
+    def correct(self, subscriber: str, said: Mapping[str, str]) -> None:
+        """Keep what a reader wrote of themselves: name, organisation, role."""
+        values = {name: said[name] for name in ("name", "organisation", "role") if name in said}
         with self._engine.begin() as connection:
-            values = {"name": name, "organisation": organisation, "role": role}
             connection.execute(update(people).where(people.c.id == subscriber).values(**values))
 
     def change_address(self, token: str, *, now: dt.datetime) -> Confirmed:

@@ -48,6 +48,8 @@ class Form:
 
 async def read_any(request: Request) -> Form:
     """The fields of a form as browsers send it; none for any other body. Raises `Refused` if it is too much or slow."""
+    from starlette.requests import ClientDisconnect
+
     body = bytearray()
     try:
         async with asyncio.timeout(SLOWEST_FORM):
@@ -57,6 +59,8 @@ async def read_any(request: Request) -> Form:
                     raise Refused(413, "size")
     except TimeoutError:
         raise Refused(408, "slow") from None
+    except ClientDisconnect:  # nobody is there any more to read the answer
+        raise Refused(400, "form") from None
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/x-www-form-urlencoded":
         return Form({})
     try:

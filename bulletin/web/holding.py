@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from bulletin.model import Subscriber, SubscriberState
 from bulletin.render import wording
 from bulletin.subscribers.access import as_json, as_text
+from bulletin.subscribers.belonging import goes_with_address
 from bulletin.subscribers.desk import Asked, Desk, Wish
 from bulletin.subscribers.store import ADDRESS, DATA, Confirmed, Subscribers
 from bulletin.web.forms import Refused
@@ -41,16 +42,16 @@ class Holding:
             words = self.pages.words(self.pages.language(request, person.language))
             match form.get("choice"):
                 case "correct":
-                    given = {name: form.get(name) for name in ("name", "organisation", "role")}
+                    given = {name: form.get(name) for name in self._own_to_say()}
                     wrong = words.say("need_plain_name", most=LONGEST_NAME)
                     mistakes = {name.capitalize(): wrong for name, typed in given.items() if not is_plain(typed)}
                     if not mistakes:
-                        await run_in_threadpool(lambda: self.desk.correct(person.id, **given))
+                        await run_in_threadpool(lambda: self.desk.correct(person.id, given))
                         done = "corrected"
                 case "address":
                     given = {"email": form.get("email")}
                     if may_be_address(given["email"]):
-                        email = normal(given["email"])
+                        email = await run_in_threadpool(self._free_to_go, person, normal(given["email"]))
                         await self.joining.take(request, Wish(what=Asked.ADDRESS, subscriber=person.id, email=email))
                         done, given = "check_mail_change", {}
                     else:
@@ -94,6 +95,20 @@ class Holding:
         person = await run_in_threadpool(self.subscribers.get, subscriber)
         return self.pages.page(request, "address.html", wanted=person.language if person else "", link=link.value)
 
+    def _own_to_say(self) -> tuple[str, ...]:
+        """What readers may write of themselves: nothing by which the settings tell who reads what is kept for some."""
+        audiences = self.pages.config.audiences
+        decides = {
+            "organisation": any(one.organisations for one in audiences),
+            "role": any(one.roles for one in audiences),
+        }
+        return tuple(name for name in ("name", "organisation", "role") if not decides.get(name))
+
+    def _free_to_go(self, person: Subscriber, email: str) -> str:
+        """The new address, or nothing where what they get may not follow them to it."""
+        on = self.desk.lists_of(person.id)
+        return email if email and goes_with_address(person, on, email, self.pages.config) else ""
+
     def _owner(self, request: Request) -> Subscriber:
         token, now = request.path_params["token"], self.pages.now()
         link, subscriber = self.subscribers.look(token, DATA, now=now)
@@ -122,5 +137,6 @@ class Holding:
             until_time=f"{utc:%H:%M}",
             path=f"{self.pages.root}data/{token}",
             stays=person.state is SubscriberState.SUBSCRIBED,
+            own_to_say=self._own_to_say(),
             longest_name=LONGEST_NAME,
         )
