@@ -26,7 +26,7 @@ PAGES = {
 }
 TOPICS = {
     *("start", "issue-file", "collecting", "choosing", "checking", "previewing", "sending", "after-sending", "archive"),
-    *("sources", "mail-server", "domain", "subscribers", "settings", "providers", "words"),
+    *("sources", "mail-server", "domain", "subscribers", "signing-up", "settings", "providers", "words"),
 }
 TABLES: dict[tuple[str, str], type[Any]] = {
     ("issue-file", "The issue"): model.Issue,

@@ -46,7 +46,7 @@ def help(topic: str | None) -> None:
 
 _ORDER = (
     *("start", "issue-file", "sources", "collecting", "choosing", "checking", "previewing"),
-    *("sending", "after-sending", "domain", "archive", "subscribers", "settings", "providers", "words"),
+    *("sending", "after-sending", "domain", "archive", "subscribers", "signing-up", "settings", "providers", "words"),
 )
 
 
