@@ -106,7 +106,7 @@ def setup_of(home: Publication) -> tuple[whole.Setup, Way]:
         author=author,
         bounces=way.bounces.lower() or author,
         signing=(sender.dkim_domain or way.signing or author).lower(),
-        selectors=sender.dkim_selectors,
+        selectors=tuple(dict.fromkeys((*sender.dkim_selectors, *way.selectors))),
         reply_to=_domain(sender.reply_to or ""),
         list_id=Envelope.of(home.config).list_id,
         own_names=tuple(name.removeprefix("www.") for name in names if name),

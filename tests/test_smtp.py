@@ -35,7 +35,7 @@ from bulletin.errors import BulletinError
 from bulletin.model import Outcome, OutcomeKind
 from bulletin.providers import ProviderError, load
 from bulletin.providers._dkim import Signer, read_key
-from bulletin.providers._provider import connections_of
+from bulletin.providers._provider import connections_of, way_of
 from bulletin.subscribers.tokens import read_bounce
 
 RoomWith = Callable[..., Newsroom]
@@ -641,6 +641,22 @@ def test_settings_that_cannot_work_are_named_before_anything_is_sent(
         pass
     assert re.search(hint, caught.value.hint)
     assert not [secret for secret in environment.values() if secret in f"{caught.value.message} {caught.value.hint}"]
+
+
+def test_the_doctor_is_told_under_which_names_mail_goes_out() -> None:
+    """K-05: the domains of envelope and signature, and the keys that sign here, for the DNS to be asked about."""
+    own = {
+        "host": "smtp.example.org",
+        "dkim_selector": "s1",
+        "dkim_second_selector": "s2",
+        "dkim_domain": "example.org",
+    }
+    sender = replace(config().sender, bounces="bounces@bounce.example.org")
+    way = way_of(load("smtp"), config(sender=sender, providers={"smtp": own}))
+    assert (way.host, way.bounces, way.signing) == ("smtp.example.org", "bounce.example.org", "example.org")
+    assert way.selectors == ("s1", "s2")
+    plain = way_of(load("smtp"), config(providers={"smtp": {"host": "smtp.example.org"}}))
+    assert (plain.bounces, plain.signing, plain.selectors) == ("", "", ())
 
 
 def test_as_many_sessions_may_be_open_as_the_settings_say() -> None:

@@ -194,6 +194,8 @@ class Way:
     """Domain of the envelope, if it is not the sender's."""
     signing: str = ""
     """Domain whose DKIM key signs, if it is not the sender's."""
+    selectors: tuple[str, ...] = ()
+    """Names of the keys that sign, where mail is signed here."""
     spf_include: str = ""
     """What the service wants included in the SPF record of that domain."""
     host: str = ""

@@ -78,9 +78,10 @@ class Settings:
 def way(config: Config) -> Way:
     """The mail server, and the domains of envelope and signature. Raises `BulletinError` if settings are missing."""
     settings = provider_settings(config, "smtp", Settings)
-    signing = (settings.dkim_domain or "") if settings.dkim_selector else ""
+    selectors = tuple(name for name in (settings.dkim_selector, settings.dkim_second_selector) if name)
+    signing = (settings.dkim_domain or "") if selectors else ""
     bounces = (config.sender.bounces or "").rpartition("@")[2]
-    return Way(host=settings.host, signing=signing, bounces=bounces)
+    return Way(host=settings.host, signing=signing, selectors=selectors, bounces=bounces)
 
 
 def connections(config: Config) -> int:
