@@ -19,6 +19,8 @@ from typing import Any
 
 import pytest
 from filelock import FileLock
+from hypothesis import given
+from hypothesis import strategies as st
 from mailing import ISSUE, NOON, Newsroom, addresses, config, edition, newsroom, template
 from mailserver import MailServer, mail_server
 from sqlalchemy import Connection, event
@@ -454,6 +456,15 @@ def test_killed_at_any_moment_the_outbox_holds_everybody_once(tmp_path: Path) ->
         assert sorted(room.outbox()) == sorted(addresses(30))
         assert not list((room.folder / "outbox" / ISSUE).glob("*.eml.*"))
         room.engine.dispose()
+
+
+@given(st.integers(1, 50), st.floats(0, 600))
+def test_letters_that_go_one_by_one_are_given_as_many_as_half_a_second_takes(letters: int, seconds: float) -> None:
+    """Promise 4: with a slow mail server one letter is in doubt when the machine dies, with a quick one some."""
+    size = sending.letters_in_next_call(letters, seconds)
+    assert 1 <= size <= 2 * letters
+    assert size == 1 or size * seconds / letters <= 0.5
+    assert size == 2 * letters or (size + 1) * seconds / letters >= 0.5
 
 
 def test_killed_at_any_moment_a_mail_server_has_nobody_twice_and_the_doubtful_are_listed(

@@ -44,6 +44,9 @@ _CALLS_IN_DOUBT = 3
 _SURE_FOR_S = 10.0
 """A claim older than this may have been taken over: a machine sleeps, a process is stopped."""
 _SAY_ALIVE_S = 15.0
+_FIRST_LETTERS = 5
+_CALL_S = 0.5
+"""Letters in the first call, and seconds of a later one, where letters go one by one."""
 _WAITS_FOR_DATABASE_S = (0.1, 0.5, 1.0, 2.0, 4.0, 8.0)
 """Pauses before a turn is tried again that the database failed: it may be starting anew, or the disk be full."""
 
@@ -200,6 +203,7 @@ class _Work:
         self._reason: BaseException | None = None
         self._put_off = ""
         self._planned = self._done = 0
+        self.batch, self.one_by_one = sender.batch, sender.capabilities.one_by_one
 
     @property
     def alive(self) -> bool:
@@ -284,12 +288,12 @@ class _Work:
             self._sender.sleep(min(left, 1.0))
             left -= 1.0
 
-    def turn(self, worker: str, answer: Answer | None) -> Claim | None:
+    def turn(self, worker: str, answer: Answer | None, *, limit: int) -> Claim | None:
         """Record, and claim as long as nobody said stop; None at the end. Waits, and outlasts a database that fails."""
         failures = iter(_WAITS_FOR_DATABASE_S)
         again = False
         while True:
-            limit = 0 if self.stopped() else self._sender.batch
+            limit = 0 if self.stopped() else min(limit, self.batch)
             now = self._sender.now()
             try:
                 got = self._sender.ledger.turn(self._run, worker, answer, limit=limit, now=now, again=again)
@@ -380,18 +384,23 @@ class _Worker:
     def __init__(self, work: _Work, session: Session, name: str) -> None:
         self._work, self._session, self._name = work, session, name
         self._put_off_calls = self._doubtful_calls = 0
+        self._one_by_one = work.one_by_one
+        self._size = _FIRST_LETTERS if work.one_by_one else work.batch
 
     def until_done(self) -> None:
         """Claim, offer and record until there is no more work."""
         answer: Answer | None = None
         while True:
             asked = _awake()
-            claim = self._work.turn(self._name, answer)
+            claim = self._work.turn(self._name, answer, limit=self._size)
             if claim is None:
                 return
             if _awake() - asked > _SURE_FOR_S and not self._work.has(claim):
                 raise _taken_over()
+            began = time.monotonic()
             answer = self._work.offer(claim, self._session)
+            if self._one_by_one:
+                self._size = letters_in_next_call(len(claim.deliveries), time.monotonic() - began)
             self._work.watch(answer.outcomes)
             self._watch_calls(answer.outcomes)
 
@@ -404,6 +413,14 @@ class _Worker:
         self._doubtful_calls = self._doubtful_calls + 1 if doubtful else 0
         if self._doubtful_calls >= _CALLS_IN_DOUBT:
             self._work.stop_for_doubt()
+
+
+def letters_in_next_call(letters: int, seconds: float) -> int:
+    """How many fit into half a second, judging by the last call; no more than twice as many as that one had.
+
+    What is in a call is in doubt together if the process dies, and is finished first if somebody asks to stop.
+    """
+    return max(1, min(2 * letters, int(letters * _CALL_S / max(seconds, 0.001))))
 
 
 def _letters_of(sender: Sender, mailing: str) -> Callable[[Sequence[tuple[int, str, str]]], list[Letter]]:

@@ -196,7 +196,7 @@ def _sender(
             lock=home.state_dir / "sending.lock",
             now=now,
             sleep=time.sleep,
-            connections=provider.CAPABILITIES.connections,
+            connections=providers.connections_of(provider, home.config),
             on_progress=on_progress,
         )
 

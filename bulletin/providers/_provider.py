@@ -23,6 +23,9 @@ class Capabilities:
 
     batch: int
     """Most letters in one call. What is in one call is in doubt together if the process dies."""
+    one_by_one: bool = False
+    """Whether the letters of a call go one after the other: then fewer of them are given at a time where each takes
+    long, so that little is in doubt."""
     key_window: dt.timedelta | None
     """How long a letter offered again under its key stays one letter; None if the provider knows no keys."""
     really_sends: bool

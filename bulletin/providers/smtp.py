@@ -22,8 +22,7 @@ from bulletin.providers._provider import Capabilities, Surroundings, Way
 from bulletin.providers._smtpline import Login
 from bulletin.providers._smtpsession import Account, Session, connect
 
-CAPABILITIES = Capabilities(batch=10, key_window=None, really_sends=True, connections=4)
-"""Few letters at a time, because those of a call are in doubt together if the process dies."""
+CAPABILITIES = Capabilities(batch=50, one_by_one=True, key_window=None, really_sends=True, connections=4)
 
 PASSWORD_VARIABLE = "BULLETIN_SMTP_PASSWORD"  # noqa: S105 - the name of a variable
 CLIENT_SECRET_VARIABLE = "BULLETIN_SMTP_CLIENT_SECRET"  # noqa: S105 - the name of a variable
