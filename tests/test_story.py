@@ -351,7 +351,7 @@ def test_picking_one_by_one_at_a_terminal(collecting: Path) -> None:
     bulletin("collect", cwd=collecting)
     offered = machine("pick", cwd=collecting)
     said = at_a_terminal(
-        ["pick"],
+        ["pick", "--ask"],
         collecting,
         {"Where to": iter(["", "2", "nonsense", "s", "n", "q"]), "Why": iter(["not for us"])},
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 @click.option("--all", "everything", is_flag=True, help="All stories that have a proposed section.")
 @click.option("--skip", "skipping", is_flag=True, help="Turn the stories down instead, so that they do not come back.")
 @click.option("--why", default="", help="Why they are turned down.")
+@click.option("--ask", "asking", is_flag=True, help="Ask about one story after the other, in plain lines.")
 @click.option("--list", "listing", is_flag=True, help="Only list the inbox.")
 @click.option("--json", "as_json", is_flag=True, help="Print the inbox for a machine.")
 @click.option("--no-pictures", is_flag=True, help="Do not fetch the stories' pictures.")
@@ -40,13 +42,14 @@ def pick(
     everything: bool,
     skipping: bool,
     why: str,
+    asking: bool,
     listing: bool,
     as_json: bool,
     no_pictures: bool,
 ) -> None:
     """Place stories from the inbox in sections.
 
-    Name them by NUMBERS (1 3 5-8), by a filter, or name none and be asked about one after the other.
+    Name them by NUMBERS (1 3 5-8), by a filter, or name none and choose on the screen.
     """
     home = output.publication()
     name = output.chosen_issue(home, issue)
@@ -65,10 +68,7 @@ def pick(
         _list(wanted, inbox)
         return
     if not (numbers or source or topic or words or everything):
-        if sys.stdin.isatty():
-            _ask(home, name, inbox, not no_pictures)
-        else:
-            _list(inbox, inbox)
+        _let_choose(home, name, inbox, not no_pictures, asking)
         return
     chosen = list(wanted) if numbers or section or skipping else [entry for entry in wanted if entry.section]
     if not chosen:
@@ -79,6 +79,27 @@ def pick(
         else:
             _place(home, name, entry, section, not no_pictures)
     output.say(f"{len(inbox) - len(chosen)} left in the inbox. Look at the issue: bulletin preview {name}")
+
+
+def _let_choose(home: Publication, issue: str, inbox: Sequence[Candidate], with_pictures: bool, asking: bool) -> None:
+    """On the screen where there is one, in plain lines where that is wished for; elsewhere the inbox is listed."""
+    if asking or (sys.stdin.isatty() and os.environ.get("TERM", "dumb") == "dumb"):
+        _ask(home, issue, inbox, with_pictures)
+    elif sys.stdin.isatty() and sys.stdout.isatty():
+        from bulletin.cli.picking import Picking
+
+        _tell(home, Picking(home, issue, with_pictures=with_pictures).run_to_end(), issue)
+    else:
+        _list(inbox, inbox)
+
+
+def _tell(home: Publication, done: tuple[int, int], issue: str) -> None:
+    """What the screen did, when it is gone."""
+    left = len(home.read_issue(issue).issue.inbox)
+    output.done(
+        f"{plural(done[0], 'story', 'stories')} placed, {done[1]} skipped; {left} left in the inbox of {issue}."
+    )
+    output.say(f"Look at the issue: bulletin preview {issue}")
 
 
 def _for_machine(number: int, entry: Candidate) -> dict[str, object]:

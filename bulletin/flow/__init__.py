@@ -8,7 +8,7 @@ Its chapters are the modules here, in this order: `composing`, `checking`, `read
 read the clock, and hand plain values to the stages. The command line and the preview are skins over them.
 """
 
-from bulletin.flow._common import client_for, now, today
+from bulletin.flow._common import Edited, client_for, now, take_back, today
 from bulletin.flow.checking import (
     Checked,
     Fixed,
@@ -82,6 +82,7 @@ from bulletin.flow.sending import Prepared, prepare_sending, report_of, resolve,
 __all__ = [  # noqa: RUF022 - in the order of the story
     # composing
     "Collected",
+    "Edited",
     "Placed",
     "add_candidate",
     "add_page",
@@ -94,6 +95,7 @@ __all__ = [  # noqa: RUF022 - in the order of the story
     "ran_in",
     "skip",
     "sources_health",
+    "take_back",
     "translate",
     "try_source",
     # checking

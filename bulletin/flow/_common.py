@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from bulletin import __version__
@@ -34,13 +35,25 @@ def client_for(home: Publication) -> Client:
     return Client(user_agent=f"bulletin/{__version__} (+{contact})", local_hosts=home.config.collecting.local_hosts)
 
 
-def edit_issue(home: Publication, issue: str, change: Callable[[str, str], str]) -> None:
+@dataclass(frozen=True, slots=True)
+class Edited:
+    """A change of an issue's text that can be taken back as long as nobody changed it further."""
+
+    before: str = field(repr=False)
+    after: str = field(repr=False)
+
+
+def edit_issue(home: Publication, issue: str, change: Callable[[str, str], str]) -> Edited:
     """Change an issue's text; with nothing written if the issue could not be read afterwards."""
     from bulletin.errors import FileProblems
     from bulletin.issuefile import read
 
+    done = Edited("", "")
+
     def readable(text: str, path: str) -> str:
+        nonlocal done
         changed = change(text, path)
+        done = Edited(text, changed)
         try:
             read(changed, path, home.config.vocabulary)
         except FileProblems as error:
@@ -50,6 +63,7 @@ def edit_issue(home: Publication, issue: str, change: Callable[[str, str], str])
         return changed
 
     home.edit_issue(issue, readable)
+    return done
 
 
 def translated(home: Publication, file: IssueFile) -> Iterator[Spoken]:
@@ -61,3 +75,16 @@ def translated(home: Publication, file: IssueFile) -> Iterator[Spoken]:
         if translated:
             phrases = words.load(home.template_dirs, language)
             yield speak(file.issue, home.config, translated.translation, language, phrases)
+
+
+def take_back(home: Publication, issue: str, edited: Edited) -> None:
+    """Put an issue's text back as it was before a change. Raises `BulletinError` if it was changed further since."""
+
+    def put(text: str, path: str) -> str:
+        if text != edited.after:
+            raise BulletinError(
+                f"{path} was changed since, so this cannot be taken back.", hint="Change it in your editor."
+            )
+        return edited.before
+
+    home.edit_issue(issue, put)

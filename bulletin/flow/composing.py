@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bulletin.errors import BulletinError
-from bulletin.flow._common import client_for, edit_issue, now, today
+from bulletin.flow._common import Edited, client_for, edit_issue, now, today
 from bulletin.model import Candidate, Image, Item
 from bulletin.publication import Publication, open_publication, write_atomically
 
@@ -229,6 +229,8 @@ class Placed:
     item: Item
     section: str
     trouble: str = ""
+    edited: Edited | None = None
+    """What it takes to take it back."""
 
 
 def place(home: Publication, issue: str, url: str, section: str | None, *, with_picture: bool = True) -> Placed:
@@ -248,15 +250,15 @@ def place(home: Publication, issue: str, url: str, section: str | None, *, with_
     item = selection.item_from(candidate, {item.id for item in file.issue.items})
     image, trouble = _fetch_picture(home, issue, candidate, item.id) if with_picture and candidate.image else (None, "")
     item = replace(item, image=image)
-    edit_issue(home, issue, lambda text, path: edit.place_candidate(text, path, url, target, item))
-    return Placed(item, target, trouble)
+    edited = edit_issue(home, issue, lambda text, path: edit.place_candidate(text, path, url, target, item))
+    return Placed(item, target, trouble, edited)
 
 
-def skip(home: Publication, issue: str, url: str, why: str) -> None:
+def skip(home: Publication, issue: str, url: str, why: str) -> Edited:
     """Turn an inbox entry down, so that it does not come back."""
     from bulletin.issuefile import edit
 
-    edit_issue(home, issue, lambda text, path: edit.skip_candidate(text, path, url, why))
+    return edit_issue(home, issue, lambda text, path: edit.skip_candidate(text, path, url, why))
 
 
 def _fetch_picture(home: Publication, issue: str, candidate: Candidate, name: str) -> tuple[Image | None, str]:
