@@ -281,6 +281,12 @@ class Mailbox:
     """How the connection is protected: tls from the start, or starttls. Certificates are always checked."""
     folder: str = "INBOX"
     """Folder that is read."""
+    tenant: str | None = None
+    """For Microsoft 365: id of your organisation's directory."""
+    client: str | None = None
+    """For Microsoft 365: id of the app that may read the mailbox. It signs in with a token; no password is needed."""
+    token_url: str | None = None
+    """Web address that gives such tokens, if it is not Microsoft's."""
     done_folder: str | None = None
     """Folder that mails are moved to once they are dealt with. Leave out to mark them as read instead."""
     ca_file: str | None = None
@@ -516,6 +522,8 @@ def _beyond_schema(config: Config) -> Iterator[Complaint]:
     yield from _signing(config.sender)
     yield from _addresses(config)
     yield from _languages(config)
+    if config.mailbox:
+        yield from _mailbox(config.mailbox)
     yield from _brand_colours(config.brand)
     logo = config.brand.logo
     if logo is not None and not _LOGO.match(logo):
@@ -536,6 +544,13 @@ def _beyond_schema(config: Config) -> Iterator[Complaint]:
     for name in ("unconfirmed_days", "send_logs_months", "events_months"):
         if not 1 <= getattr(config.retention, name) <= 1200:
             yield ("retention", name), "this is not a time that can be kept.", "Write a number from 1 to 1200."
+
+
+def _mailbox(mailbox: Mailbox) -> Iterator[Complaint]:
+    if mailbox.client and not (mailbox.tenant or mailbox.token_url):
+        yield ("mailbox", "client"), "an app needs to know where to get its tokens.", "Add tenant under [mailbox]."
+    if not 1 <= mailbox.port <= 65535:
+        yield ("mailbox", "port"), f"there is no port {mailbox.port}.", "Leave it out for 993, the usual one."
 
 
 def _languages(config: Config) -> Iterator[Complaint]:

@@ -21,7 +21,7 @@ from pymap.imap import IMAPServer
 from pysasl import SASLAuth
 from pysasl.creds.external import ExternalCredentials, ExternalVerificationRequired
 
-USER, PASSWORD, TOKEN = "bounces@bounce.example.org", "a made-up password", "a.made-up.token"
+USER, PASSWORD, TOKEN = "bounces@bounce.example.org", "a made-up password", "token-made-up"
 
 
 class _WithTokens(Config):

@@ -14,6 +14,7 @@ import pytest
 from imapserver import PASSWORD, TOKEN, USER, ImapServer, imap_server
 from mailing import ISSUE, SECRET, newsroom
 from mailserver import mail_server
+from test_smtp import desk as token_desk
 
 from bulletin import flow
 from bulletin.cli import run
@@ -205,6 +206,26 @@ def test_v10_a_suspension_is_shown_and_undone_on_the_command_line(
     assert "Ann: he moved desks" in capsys.readouterr().out
 
 
+def test_v10_all_suspensions_that_one_broken_mail_server_caused_are_undone_at_once(
+    make_desk: Callable[..., Desk], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """V-10: and no others."""
+    desk = make_desk()
+    for number, address in enumerate((READER, "other@example.org")):
+        saved = desk.home.root / f"{number}.eml"
+        saved.write_bytes(desk.mail("inside-a-gateways-wrapping", address).replace(b"<nested@", b"<%d@" % number))
+    assert run(["events", "read", "0.eml", "1.eml"]) == 0
+    assert [desk.state(), desk.state("other@example.org")] == [SubscriberState.BOUNCED] * 2
+    wish = ["subscribers", "reinstate", "--domain", "Force.example.org", "--why", "it was being moved", "--by", "Ann"]
+    assert run(wish) == 2
+    assert run([*wish, "--since", "2999-01-01"]) == 0
+    assert run([*wish, "--since", "2024-05-30"]) == 0
+    said = capsys.readouterr().err
+    assert "0 readers reinstated" in said
+    assert "1 reader reinstated" in said
+    assert [desk.state(), desk.state("other@example.org")] == [SubscriberState.SUBSCRIBED, SubscriberState.BOUNCED]
+
+
 def test_a_copy_comes_back_from_a_real_mail_server_and_its_reader_is_known(
     make_desk: Callable[..., Desk], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -249,6 +270,28 @@ def test_a_mailbox_in_starttls_and_by_token(tmp_path: Path) -> None:
             assert box.mail(number)[0] == b"Subject: x\r\n\r\n"
             box.done(number)
         assert server.flags() == [{"Seen"}]
+
+
+def test_b09_a_mailbox_on_microsoft_365_lets_in_by_an_apps_token(server: ImapServer) -> None:
+    """B-09: the app's secret buys a token for each reading; a wrong one is neither taken nor repeated."""
+    with token_desk() as tokens:
+        setting = Mailbox(
+            host="localhost",
+            port=server.port,
+            user=USER,
+            client="app-1",
+            token_url=tokens.url,
+            ca_file=str(server.ca_file),
+        )
+        with open_box(setting, {"BULLETIN_MAILBOX_CLIENT_SECRET": "app-secret"}) as box:
+            assert box.validity
+        for environment, says in (
+            ({}, "no secret for the app"),
+            ({"BULLETIN_MAILBOX_CLIENT_SECRET": "made-up-wrong"}, "gives the app no token"),
+        ):
+            with pytest.raises(BulletinError, match=says) as told, open_box(setting, environment):
+                pass
+            assert "made-up-wrong" not in f"{told.value}{told.value.hint}"
 
 
 @pytest.mark.parametrize(

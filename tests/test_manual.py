@@ -134,7 +134,11 @@ def test_every_variable_of_the_environment_is_explained() -> None:
     package = resources.files("bulletin")
     used = {
         variable
-        for part in ("publication.py", *(f"providers/{name}.py" for name in registry.names("providers")))
+        for part in (
+            "publication.py",
+            "mailbox/imap.py",
+            *(f"providers/{name}.py" for name in registry.names("providers")),
+        )
         for variable in re.findall(r"\bBULLETIN_[A-Z_]+\b", package.joinpath(part).read_text("utf-8"))
     }
     assert used

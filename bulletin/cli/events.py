@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def events(ctx: click.Context, as_json: bool) -> None:
     """Say what came back after sending: what arrived, bounced or was complained about, and what waits for you.
 
-    Without a further word it is an overview. It holds no address. Read: bulletin help after-sending
+    Without a further word it is an overview. It names no address in full. Read: bulletin help after-sending
     """
     if ctx.invoked_subcommand is None:
         _overview(as_json)
@@ -41,7 +41,8 @@ def _overview(as_json: bool) -> None:
     if not found.counts:
         output.say("Nothing was reported yet. How it can be: bulletin help after-sending")
         return
-    table_of_kinds({mailing or "(none known)": row for mailing, row in found.counts.items()}, "Issue")
+    rows = {mailing: found.counts[mailing] for mailing in sorted(found.counts, reverse=True)}
+    table_of_kinds({mailing or "(none known)": row for mailing, row in rows.items()}, "Issue")
     if found.blocked:
         output.say()
         output.warn("Mail was turned down for what the sender is or does. Readers are not to blame, and stay.")
@@ -69,7 +70,7 @@ def table_of_kinds(rows: Mapping[str, Mapping[EventKind, int]], title: str) -> N
     from bulletin.model import EventKind
 
     kinds = [kind for kind in EventKind if any(kind in row for row in rows.values())]
-    cells = ((name, *(f"{row[kind]:,}" if kind in row else "" for kind in kinds)) for name, row in sorted(rows.items()))
+    cells = ((name, *(f"{row[kind]:,}" if kind in row else "" for kind in kinds)) for name, row in rows.items())
     output.table(cells, (title, *(kind.value.capitalize() for kind in kinds)))
 
 
@@ -90,7 +91,10 @@ def _as_data(event: Logged) -> dict[str, object]:
 @events.command()
 @click.option("--json", "as_json", is_flag=True, help="Print the list for a machine.")
 def review(as_json: bool) -> None:
-    """List the reports that wait for you, because they do not prove which reader they are about."""
+    """List the reports that wait for you.
+
+    They do not prove which reader they are about, so nobody is changed until you decide.
+    """
     from bulletin import flow
 
     found = flow.overview_of_events(output.publication())
@@ -123,7 +127,7 @@ def review(as_json: bool) -> None:
 @click.option("--reader", "address", default="", help="The reader's address, if the report does not know them.")
 @click.option("--by", "who", help="Who decided; kept with the report. Without it, your user name.")
 def settle(number: int, answer: str | None, address: str, who: str | None) -> None:
-    """Decide on the report of this NUMBER in `bulletin events review`: --accept or --dismiss."""
+    """Decide on a report that waits, by its NUMBER in the review."""
     from bulletin import flow
 
     if answer is None:
@@ -139,7 +143,7 @@ def settle(number: int, answer: str | None, address: str, who: str | None) -> No
 @events.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def read(files: tuple[Path, ...]) -> None:
-    """Take in bounces, complaints and opt-outs from saved mails: FILES ending in .eml."""
+    """Take in bounces, complaints and opt-outs saved as FILES."""
     from bulletin import flow
 
     _show_read(flow.read_files(output.publication(), files))
@@ -148,7 +152,7 @@ def read(files: tuple[Path, ...]) -> None:
 @events.command()
 @click.option("--dry-run", is_flag=True, help="Only say what is there; change nothing, here or in the mailbox.")
 def mailbox(dry_run: bool) -> None:
-    """Read the mailbox of the settings for bounces, complaints and opt-outs by mail.
+    """Read the mailbox for bounces, complaints and opt-outs.
 
     No mail is deleted. What was understood is marked as read, or moved to done_folder; what you have to look at gets a
     flag. Run it on a timer: opt-outs have to count within two days.
@@ -190,7 +194,9 @@ def _show_taken(taken: Taken) -> None:
 @events.command()
 @click.argument("provider", default="")
 def pull(provider: str) -> None:
-    """Ask the mail service what became of copies since the last time. PROVIDER: the one that sends, if left out.
+    """Ask the mail service what became of copies.
+
+    It tells what is new since the last time. PROVIDER: the one that sends, unless you name one.
 
     For machines that no service can reach, such as a laptop. Run it on a timer.
     """
@@ -206,7 +212,9 @@ def pull(provider: str) -> None:
 @events.command()
 @click.argument("provider", default="")
 def webhook(provider: str) -> None:
-    """Show the address at which the mail service can report by itself, to enter on its website.
+    """Show where the mail service can report by itself.
+
+    Enter this address on the website of the service.
 
     PROVIDER: the one that sends, unless you name one. The reports are taken by `bulletin serve`.
     """
@@ -225,7 +233,9 @@ def webhook(provider: str) -> None:
 @click.argument("provider", default="")
 @click.option("--dry-run", is_flag=True, help="Only say what would be exchanged; change nothing on either side.")
 def suppressions(provider: str, dry_run: bool) -> None:
-    """Compare who must not be written to with the mail service's own list, and fill up both.
+    """Exchange lists of whom not to write to with the service.
+
+    What either has and the other has not is added there.
 
     PROVIDER: the one that sends, unless you name one.
     """
@@ -235,4 +245,6 @@ def suppressions(provider: str, dry_run: bool) -> None:
     output.show(f"{plural(found.theirs, 'address', 'addresses')} on the list of the mail service")
     output.show(f"  {found.learned:>6,} of them new to us: no more mail goes there")
     output.show(f"  {found.told:>6,} of ours new to the service")
-    output.done("Nothing was changed: this was a rehearsal." if dry_run else "Both lists are filled up.")
+    if found.refusal:
+        output.say(f"{found.refusal} Nothing is lost: who is on our list is not written to.")
+    output.done("Nothing was changed: this was a rehearsal." if dry_run else "Done.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -286,18 +287,26 @@ def suspended(as_json: bool) -> None:
 
 
 @subscribers.command()
-@click.argument("address")
+@click.argument("address", default="")
+@click.option("--domain", default="", help="Everybody at this mail domain instead, whose server made a mistake.")
+@click.option("--since", type=click.DateTime(["%Y-%m-%d"]), help="With --domain: suspended on this day or later.")
 @click.option("--why", required=True, help="Why the address is right after all; kept in the consent history.")
 @click.option("--by", "who", help="Who decided. Without it, your user name.")
-def reinstate(address: str, why: str, who: str | None) -> None:
-    """Undo the suspension of a reader whose address bounced.
+def reinstate(address: str, domain: str, since: dt.datetime | None, why: str, who: str | None) -> None:
+    """Undo the suspension of a reader whose address bounced, named by ADDRESS or id.
 
-    The reader is named by ADDRESS or id. Only for readers who had agreed to get the bulletin. Who left or
-    complained cannot be brought back by you.
+    Only for readers who had agreed to get the bulletin. Who left or complained cannot be brought back by you.
     """
     from bulletin import flow
 
-    flow.reinstate(output.publication(), address, who=who or output.user_name(), why=why)
+    if bool(address) == bool(domain) or bool(domain) != (since is not None):
+        raise click.UsageError("Name one reader; or a whole mail server's: --domain example.org --since 2024-05-30")
+    home, who = output.publication(), who or output.user_name()
+    if since is not None:
+        number = flow.reinstate_all(home, domain, since=since.date(), who=who, why=why)
+        output.done(f"{plural(number, 'reader', 'readers')} reinstated.")
+        return
+    flow.reinstate(home, address, who=who, why=why)
     output.done("Reinstated. The next issue goes there again.")
 
 

@@ -212,6 +212,23 @@ def pull_events(home: Publication, provider: str = "") -> Taken:
     return taken
 
 
+def reinstate_all(home: Publication, domain: str, *, since: dt.date, who: str, why: str) -> int:
+    """Undo the suspension of everybody at a mail domain since a day, because it was the domain's fault; how many.
+
+    Whoever withdrew or never gave their consent stays away.
+    """
+    from bulletin.subscribers.belonging import domain_of
+
+    first = dt.datetime.combine(since, dt.time(), home.config.zone)
+    with receiver_of(home) as receiver:
+        theirs = [
+            person.id
+            for person, at, _ in receiver.readers.suspended()
+            if domain_of(person.email) == domain.lower() and at >= first
+        ]
+        return sum(receiver.readers.reinstate(reader, now=now(), how=f"{who}: {why}") for reader in theirs)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exchanged:
     """What two lists of addresses that must not be written to had that the other had not."""
@@ -222,6 +239,8 @@ class Exchanged:
     """Of those, how many were news here."""
     told: int
     """Addresses of ours that were news to the provider."""
+    refusal: str = ""
+    """Why the provider takes none of ours, if it takes none."""
 
 
 def exchange_suppressions(home: Publication, provider: str = "", *, dry_run: bool = False) -> Exchanged:
@@ -263,9 +282,13 @@ def exchange_suppressions(home: Publication, provider: str = "", *, dry_run: boo
             for person in readers.all()
             if person.state in COMES_BACK_BY_OWN_CONSENT and person.email not in theirs
         ]
+        refusal = ""
         if ours and not dry_run:
-            session.suppress(ours)
-    return Exchanged(theirs=len(theirs), learned=learned, told=len(ours))
+            try:
+                session.suppress(ours)
+            except providers.UnsupportedFeature as unsupported:
+                refusal = unsupported.message
+    return Exchanged(theirs=len(theirs), learned=learned, told=0 if refusal else len(ours), refusal=refusal)
 
 
 def reported_of(home: Publication, issue: str) -> dict[str, dict[EventKind, int]]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 PASSWORD_VARIABLE: Final = "BULLETIN_MAILBOX_PASSWORD"  # noqa: S105 - the name of a variable
 TOKEN_VARIABLE: Final = "BULLETIN_MAILBOX_TOKEN"  # noqa: S105
+CLIENT_SECRET_VARIABLE: Final = "BULLETIN_MAILBOX_CLIENT_SECRET"  # noqa: S105
 _TIMEOUT_S = 30.0
 
 
@@ -113,6 +114,8 @@ def open_box(setting: Mailbox, environment: Mapping[str, str], *, read_only: boo
 
 def _sign_in(client: IMAPClient, setting: Mailbox, environment: Mapping[str, str]) -> None:
     token, password = environment.get(TOKEN_VARIABLE), environment.get(PASSWORD_VARIABLE)
+    if setting.client:
+        token = _token(setting, setting.client, environment)
     if token:
         client.oauth2_login(setting.user, token)
     elif password:
@@ -122,6 +125,30 @@ def _sign_in(client: IMAPClient, setting: Mailbox, environment: Mapping[str, str
             f"there is no password for the mailbox of {setting.user}.",
             hint=f"Put it into the environment as {PASSWORD_VARIABLE}, or an access token as {TOKEN_VARIABLE}.",
         )
+
+
+def _token(setting: Mailbox, client: str, environment: Mapping[str, str]) -> str:
+    """A token for the app of the settings, from Microsoft or another place that gives them."""
+    from bulletin.providers import _oauth
+    from bulletin.providers._provider import ProviderError
+    from bulletin.providers._smtpline import Broken
+
+    secret = environment.get(CLIENT_SECRET_VARIABLE, "")
+    if not secret:
+        raise BulletinError(
+            f"there is no secret for the app that signs in to {setting.host}.",
+            hint=f"Put it into {CLIENT_SECRET_VARIABLE}.",
+        )
+    url = setting.token_url or _oauth.MICROSOFT.format(tenant=setting.tenant)
+    try:
+        return _oauth.Tokens(url=url, client=client, scope=_oauth.MICROSOFT_SCOPE, secret=secret).current()
+    except ProviderError:
+        raise BulletinError(
+            f"{url} gives the app no token to sign in to {setting.host} with.",
+            hint=f"Check tenant and client under [mailbox], and {CLIENT_SECRET_VARIABLE}.",
+        ) from None
+    except Broken as broken:
+        raise BulletinError(f"{setting.host} could not be signed in to: {broken}.", hint="Run it again.") from None
 
 
 def _context(setting: Mailbox) -> ssl.SSLContext:

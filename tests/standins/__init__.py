@@ -19,6 +19,7 @@ from typing import Any, ClassVar
 from urllib.parse import parse_qs, urlsplit
 
 from jsonschema import Draft202012Validator
+from mailing import NOON
 
 from bulletin.providers import Call
 
@@ -104,6 +105,8 @@ class StandIn:
         """Whom it does not write to, with the reason: bounce, complaint or unsubscribe."""
         self.reported: list[Any] = []
         """What it lists of what became of mails, in its own form."""
+        self.now = NOON.timestamp()
+        """The time by its clock."""
 
     # ---- what each service has its own of
 
