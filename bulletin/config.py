@@ -224,6 +224,12 @@ class Sending:
     """Deliveries claimed at a time."""
     stop_after_refusals: float = 0.2
     """Share of refusals in a batch that pauses the mailing."""
+    approval: Literal["nobody", "anybody", "another"] = "nobody"
+    """Who has to approve a mailing before it leaves: nobody, anybody, or another person than edited the issue last."""
+    price_per_1000: float | None = None
+    """What the provider asks for a thousand messages, in `currency`; shown before you send."""
+    currency: str = "GBP"
+    """Of the price: GBP"""
     per_second: float | None = None
     """Most messages in a second, over all machines together. Leave out for as many as the provider takes."""
 

@@ -105,6 +105,11 @@ class Publication:
         """All issues by their folders' names, oldest first."""
         return tuple(sorted(path.parent.name for path in self.issues_dir.glob(f"*/{ISSUE_FILE}")))
 
+    def issue_sources(self, issue: str) -> dict[str, bytes]:
+        """The files an issue is made of, settings and its languages included, by their names."""
+        paths = [*sorted(self.issue_dir(issue).glob("issue*.yaml")), self.root / self.settings_file]
+        return {path.name: path.read_bytes() for path in paths}
+
     def newest_issue(self) -> str:
         """The issue a command means when none is named. Raises `BulletinError` if there is none."""
         ids = self.issue_ids()

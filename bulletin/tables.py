@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-VERSIONS: Final = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
+VERSIONS: Final = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008")
 """Every version a database of ours can have, oldest first; known here so that looking costs no library."""
 
 metadata = MetaData()
@@ -254,10 +254,29 @@ mailings = Table(
     _text("holder", String(80)),
     Column("held_until", Moment),
     _text("home", String(120)),
+    _text("parts"),
+    Column("due_at", Moment),
+    Column("spread_s", Integer),
+    Column("up_to", Integer),
+    _text("cancelled_by"),
 )
 """A mailing of an issue has the issue's id. `head` is the digest of all that the plan says but for its recipients.
 `run` counts the times a sender began; `holder` is at work until `held_until` unless it says so again; `home` is where
-the last one worked."""
+the last one worked. `parts` is what `head` was made of, for people. Nothing leaves before `due_at`, nothing with a
+number above `up_to`, and all of it takes `spread_s` seconds; nothing at all leaves once somebody cancelled it."""
+
+approvals = Table(
+    "approval",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("mailing", String(80), nullable=False, index=True),
+    Column("plan_digest", String(64), nullable=False),
+    Column("parts", Text, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("withdrawn_at", Moment),
+)
+"""Who approved which plan. The last one of a mailing counts, unless it was withdrawn."""
 
 editions = Table(
     "mailing_edition",

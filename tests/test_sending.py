@@ -86,7 +86,7 @@ def test_promise_3_the_plan_says_who_gets_what_and_changes_its_digest_with_it(ro
         room.plan("smtp").digest,
         room.plan(editions=[replace(made, digest="0" * 64) for made in rendered]).digest,
         make_plan(ISSUE, rendered, people, other_sender, "outbox").digest,
-        make_plan(ISSUE, rendered, people, room.config, "outbox", at=NOON).digest,
+        make_plan(ISSUE, rendered, people, room.config, "outbox", due_at=NOON).digest,
     }
     assert make_plan(ISSUE, rendered, people, room.config, "outbox").digest == plan.digest
     room.leave("reader0@example.org")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import json
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
@@ -138,6 +139,19 @@ def chosen_issue(home: Publication, issue: str | None) -> str:
     newest = home.newest_issue()
     say(f"Issue {newest}, the newest. Name another one to choose it.")
     return newest
+
+
+@contextmanager
+def waiting() -> Iterator[Callable[[str], None]]:
+    """`with waiting() as show: show("Leaves in 2 h")`: a line on standard error, if that is a terminal."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda text: None
+        return
+    with console.status("") as status:
+        yield status.update
 
 
 def progress(label: str, total: int) -> Progress:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
 
 from bulletin.cli import output
+from bulletin.cli import plan as plans
 from bulletin.cli.collect import plural
 from bulletin.errors import BulletinError
 
@@ -20,16 +22,26 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("issue", required=False)
 @click.option("--dry-run", is_flag=True, help="Say what would happen, and send nothing.")
+@click.option("--json", "as_json", is_flag=True, help="With --dry-run: print the plan for a machine.")
 @click.option("--test", "test_address", metavar="ADDRESS", help="Send one copy of each edition to ADDRESS only.")
+@plans.AT
+@plans.STAGGER
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the next N copies; the rest waits.")
+@click.option("--continue", "go_on", is_flag=True, help="Let the rest leave, after --limit or bulletin cancel.")
 @click.option("--changed", is_flag=True, help="Go on although the issue was changed after its first copies left.")
-@click.option("--take-over", is_flag=True, help="Go on here with a sending that began elsewhere, or long ago.")
+@click.option("--take-over", is_flag=True, help="Go on with a sending that began elsewhere or long ago, or is late.")
 @click.option("--yes", is_flag=True, help="Do not ask; for programs.")
 @click.pass_context
 def send(
     ctx: click.Context,
     issue: str | None,
     dry_run: bool,
+    as_json: bool,
     test_address: str | None,
+    at: str | None,
+    stagger: str | None,
+    limit: int | None,
+    go_on: bool,
     changed: bool,
     take_over: bool,
     yes: bool,
@@ -39,18 +51,18 @@ def send(
     Run it again after an interruption: it goes on where it stopped, and nobody is mailed twice.
     """
     from bulletin import flow
-    from bulletin.cli.check import show_findings
 
     home = output.publication()
     name = output.chosen_issue(home, issue)
     if test_address:
         ctx.exit(_send_test(home, name, test_address))
-    prepared = flow.prepare_sending(home, name)
-    if prepared.checked.must_fix:
-        show_findings(prepared.checked.must_fix)
-        output.say(f"\n{plural(len(prepared.checked.must_fix), 'finding', 'findings')} to fix first. Nothing was sent.")
-        ctx.exit(1)
-    _show_plan(home, prepared)
+    prepared = flow.prepare_sending(home, name, plans.timing(home, name, at, stagger))
+    plans.refuse_findings(ctx, prepared, "Nothing was sent.")
+    quota = plans.ask_quota(home, prepared)
+    if dry_run and as_json:
+        output.show_json(plans.as_json(home, prepared, quota))
+        return
+    plans.show(home, prepared, quota)
     if prepared.really_sends and prepared.to_go and prepared.to_go == prepared.plan.recipients:
         # Once the first copies have left, a link that died meanwhile is no reason to keep the rest from their readers.
         _ask_for_links(ctx, home, prepared)
@@ -61,9 +73,30 @@ def send(
         output.say("\nNobody is left to send to.")
         _ask_for_readers(prepared)
         return
+    if prepared.known and prepared.known.cancelled_by and not go_on:
+        raise BulletinError(
+            f"{prepared.known.cancelled_by} cancelled this mailing. Nothing was sent.",
+            hint=f"If it is to go on after all: bulletin send {name} --continue",
+        )
+    if not prepared.may_leave:
+        _wait_for_approval(ctx, home, prepared)
+    leaving = min(prepared.to_go, limit or prepared.to_go)
+    plans.refuse_over_quota(quota, leaving)
     if not yes:
-        _type_the_count(prepared)
-    with output.progress("Sending", prepared.to_go) as step:
+        output.say("\nA mail cannot be called back.")
+        plans.type_the_count(leaving, "send", "Nothing was sent.")
+    prepared = _at_its_time(home, prepared, limit=limit, go_on=go_on)
+    report = _send(home, prepared, leaving, accept_changed=changed, take_over=take_over)
+    _show_report(report)
+    if not prepared.really_sends:
+        output.say(f"Nothing left this machine. The messages are in {home.shown(home.outbox_dir / name)}")
+    ctx.exit(_code(report))
+
+
+def _send(home: Publication, prepared: Prepared, leaving: int, *, accept_changed: bool, take_over: bool) -> Report:
+    from bulletin import flow
+
+    with output.progress("Sending", leaving) as step:
         reported = 0
 
         def advance(done: int, planned: int) -> None:
@@ -72,11 +105,63 @@ def send(
             step(now_done - reported)
             reported = now_done
 
-        report = flow.send(home, prepared, accept_changed=changed, take_over=take_over, on_progress=advance)
-    _show_report(report)
-    if not prepared.really_sends:
-        output.say(f"Nothing left this machine. The messages are in {home.shown(home.outbox_dir / name)}")
-    ctx.exit(_code(report))
+        return flow.send(home, prepared, accept_changed=accept_changed, take_over=take_over, on_progress=advance)
+
+
+def _wait_for_approval(ctx: click.Context, home: Publication, prepared: Prepared) -> None:
+    """Ends the command: the plan is written down, and somebody has to approve it."""
+    from bulletin import flow
+
+    if not prepared.goes_on and not (prepared.known and prepared.known.run):
+        flow.write_down(home, prepared)
+    whose = "Somebody else than who edited it last" if home.config.sending.approval == "another" else "Somebody"
+    output.say(f"\nNothing was sent. {whose} has to approve it: bulletin approve {prepared.plan.issue}")
+    output.say("Then send again.")
+    ctx.exit(3)
+
+
+def _at_its_time(home: Publication, prepared: Prepared, *, limit: int | None, go_on: bool) -> Prepared:
+    """Write the plan down with all that was wished, and wait until its time has come.
+
+    Raises `BulletinError` if the issue is another one by then.
+    """
+    from bulletin import flow
+
+    name, due_at = prepared.plan.issue, prepared.plan.due_at
+    waits = due_at is not None and due_at > flow.now()
+    if (waits or limit) and not prepared.goes_on:
+        flow.write_down(home, prepared)
+    if go_on:
+        flow.let_go_on(home, name)
+    if limit:
+        flow.hold_after(home, name, limit)
+    if due_at is None or not waits:
+        return prepared
+    _wait_until(home, name, due_at)
+    found = flow.prepare_sending(home, name)
+    if found.plan.head != prepared.plan.head:
+        changes = "; ".join(found.changed)
+        raise BulletinError(
+            f"the plan is no longer the one that was to leave: {changes}. Nothing was sent.",
+            hint=f"Look at it, and send it again: bulletin send {name}",
+        )
+    return found
+
+
+def _wait_until(home: Publication, issue: str, due_at: dt.datetime) -> None:
+    """Wait, telling how long. Ctrl-C ends the waiting and changes nothing."""
+    import time
+
+    from bulletin import flow
+    from bulletin.delivery import schedule
+
+    output.done(f"It leaves on {schedule.shown(due_at, home.config.zone)}. Leave this running until then.")
+    output.say("  To stop waiting, press Ctrl-C: the plan stays, and bulletin send goes on with it.")
+    output.say(f"  To call it off: bulletin cancel {issue}")
+    with output.waiting() as show:
+        while (left := due_at - flow.now()) > dt.timedelta(0):
+            show(f"Leaves in {schedule.lasting(left)}")
+            time.sleep(min(left.total_seconds(), 1.0))
 
 
 def _ask_for_links(ctx: click.Context, home: Publication, prepared: Prepared) -> None:
@@ -115,45 +200,9 @@ def _verb(home: Publication) -> str:
     return f"written to {place}" if home.config.sending.provider == "outbox" else "sent"
 
 
-def _show_plan(home: Publication, prepared: Prepared) -> None:
-    plan = prepared.plan
-    edition = prepared.checked.rendered[-1]
-    output.show(f"Issue    {plan.issue}: {edition.subject}")
-    output.show(f"From     {home.config.sender.name} <{home.config.sender.address}>")
-    fate = "really sends" if prepared.really_sends else "writes files and sends nothing"
-    output.show(f"By       {plan.provider}, which {fate}")
-    for name, count in plan.counts.items():
-        output.show(f"Edition  {name}: {plural(count, 'reader', 'readers')}")
-    if plan.withheld:
-        reasons = ", ".join(f"{count:,} {reason}" for reason, count in plan.withheld.items())
-        output.show(f"Withheld {plural(sum(plan.withheld.values()), 'reader', 'readers')}: {reasons}")
-    if prepared.goes_on:
-        output.show("Goes on  an interrupted sending, with the readers planned then")
-    gone = plan.recipients - prepared.to_go
-    if gone:
-        output.show(f"Already  {plural(gone, 'message', 'messages')} left before; nobody gets a second one")
-    if prepared.rehearsed:
-        output.show(f"Tried    {plural(prepared.rehearsed, 'message', 'messages')} only written to files; now for real")
-    looks = len(prepared.checked.findings)
-    if looks:
-        output.show(f"Findings {looks} to look at; see bulletin check {plan.issue}")
-    if prepared.really_sends and edition.html.count(home.config.archive_url):
-        output.show(f"Pictures come from {home.config.archive_url}; publish the archive before you send")
-    output.show(f"To go    {plural(prepared.to_go, 'message', 'messages')}")
-
-
 def _ask_for_readers(prepared: Prepared) -> None:
     if not prepared.plan.recipients:
         output.say("The list of readers is empty. Fill it: bulletin subscribers import FILE")
-
-
-def _type_the_count(prepared: Prepared) -> None:
-    output.say("\nA mail cannot be called back.")
-    typed = click.prompt("Type the number of messages to send them", err=True, default="", show_default=False)
-    if typed.strip().replace(",", "") != str(prepared.to_go):
-        raise BulletinError(
-            f'"{typed.strip()}" is not {prepared.to_go}. Nothing was sent.', hint="Look at the plan, then try again."
-        )
 
 
 @click.command()
@@ -223,16 +272,29 @@ def _report_of(home: Publication, issue: str) -> Report:
     return report
 
 
+def _state(report: Report) -> str:
+    if report.cancelled_by:
+        return f"cancelled by {report.cancelled_by}"
+    if report.held:
+        return "held after the first copies"
+    return "finished" if report.finished else "not finished"
+
+
 def _show_report(report: Report) -> None:
-    state = "finished" if report.finished else "not finished"
-    output.show(f"Issue {report.mailing}: {state}")
+    from bulletin.delivery import schedule
+
+    output.show(f"Issue {report.mailing}: {_state(report)}")
     output.show(f"  planned    {report.planned:>7,}")
     for name in ("accepted", "refused", "withdrawn", "unknown", "waiting"):
         count = getattr(report, name)
         if count or name == "accepted":
             output.show(f"  {name:<10} {count:>7,}")
+    if report.due_at:
+        home = output.publication()
+        output.say(f"It leaves on {schedule.shown(report.due_at, home.config.zone)}.")
     if report.waiting:
-        output.say(f"Go on with: bulletin send {report.mailing}")
+        more = " --continue" if report.held or report.cancelled_by else ""
+        output.say(f"Go on with: bulletin send {report.mailing}{more}")
     if report.unknown:
         output.say("Nobody knows whether the unknown ones arrived. Read: bulletin help sending")
         output.say(f"Then decide: bulletin resolve {report.mailing} --sent, or --again")

@@ -107,20 +107,25 @@ def claim(connection: Connection, run: Run, worker: str, limit: int, now: dt.dat
 
     Consent, pause and audience are read again here, and whoever is out by now is withdrawn (L-11, S-26).
     """
-    if connection.scalar(select(mailings.c.run).where(mailings.c.number == run.number)) != run.run:
+    wanted = select(mailings.c.run, mailings.c.up_to, mailings.c.cancelled_by)
+    now_run, up_to, cancelled_by = connection.execute(wanted.where(mailings.c.number == run.number)).one()
+    if now_run != run.run:
         return Lost()
+    if cancelled_by:
+        return None
     free_at = _free_at(connection, run)
     if now < free_at <= now + LONGEST_WAIT:
         return Wait((free_at - now).total_seconds())
     while True:
-        batch = _next_batch(connection, run.number, now)
+        batch = _next_batch(connection, run.number, up_to, now)
         if batch is None:
-            return _what_is_left(connection, run.number, now)
-        taken = take(connection, run, batch, worker=worker, limit=limit, now=now)
+            return _what_is_left(connection, run.number, up_to, now)
+        most = limit if up_to is None else min(limit, up_to - batch.first + 1)
+        taken = take(connection, run, batch, worker=worker, limit=most, now=now)
         if taken is None:
             continue
         if run.per_second:
-            pause = dt.timedelta(seconds=len(taken.deliveries) / run.per_second)
+            pause = min(dt.timedelta(seconds=len(taken.deliveries) / run.per_second), LONGEST_WAIT)
             connection.execute(update(rates).where(rates.c.provider == run.provider).values(free_at=now + pause))
         return taken
 
@@ -166,17 +171,23 @@ def take(
     )
 
 
-def _next_batch(connection: Connection, number: int, now: dt.datetime) -> Row[Any] | None:
+def _next_batch(connection: Connection, number: int, up_to: int | None, now: dt.datetime) -> Row[Any] | None:
     due = or_(_b.not_before.is_(None), _b.not_before <= now, _b.not_before > now + LONGEST_WAIT)
-    found = select(batches).where(_b.mailing == number, _b.worker == "", _b.tries < TRIES, due).order_by(_b.first)
+    open_ = (*_not_held(number, up_to), _b.worker == "", _b.tries < TRIES, due)
+    found = select(batches).where(*open_).order_by(_b.first)
     return connection.execute(found.limit(1).with_for_update(skip_locked=True)).one_or_none()
 
 
-def _what_is_left(connection: Connection, number: int, now: dt.datetime) -> Wait | None:
-    mine = (_b.mailing == number, _b.tries < TRIES)
-    if due := connection.scalar(select(func.min(_b.not_before)).where(*mine, _b.worker == "")):
+def _not_held(number: int, up_to: int | None) -> tuple[ColumnElement[bool], ...]:
+    return (_b.mailing == number,) if up_to is None else (_b.mailing == number, _b.first <= up_to)
+
+
+def _what_is_left(connection: Connection, number: int, up_to: int | None, now: dt.datetime) -> Wait | None:
+    mine = _not_held(number, up_to)
+    offered = _b.tries < TRIES
+    if due := connection.scalar(select(func.min(_b.not_before)).where(*mine, offered, _b.worker == "")):
         return Wait(max((due - now).total_seconds(), _WAIT_FOR_OTHERS_S))
-    others = connection.scalar(select(func.count()).where(_b.mailing == number, or_(_b.worker != "", *mine[1:])))
+    others = connection.scalar(select(func.count()).where(*mine, or_(_b.worker != "", offered)))
     return Wait(_WAIT_FOR_OTHERS_S) if others else None
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bulletin.delivery.ledger import Claimed, InDoubt, Ledger, Mailing, Run, Settled
+from bulletin.delivery.schedule import overdue
 from bulletin.errors import BulletinError
 from bulletin.model import Letter, Outcome, OutcomeKind
 from bulletin.providers._provider import Capabilities, LooksUp, Session
@@ -70,8 +71,11 @@ def _odd(mailing: str, known: Mailing | None, here: Here, now: dt.datetime, *, u
             f"sendings of this issue began here {mine} times, and the database knows of {runs}: it seems to be an older"
             " copy that was put back, so readers may have had mail of which it knows nothing."
         )
-    if known is None or not known.run:
+    if known is None:
         return ""
+    if not known.run:
+        missed = known.due_at and not known.cancelled_by and overdue(known.due_at, now)
+        return f"it was to leave on {known.parts['time of sending']}, and did not." if missed else ""
     if known.home != here.name:
         return (
             f"this issue was last sent from {known.home}, and this is {here.name}: if the database is a copy, readers"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -45,29 +46,52 @@ _wanted = Table(
 )
 
 
-def in_order(question: Select[Any], dialect: str) -> Select[Any]:
-    """The recipients that a question finds, subscriber and edition, in the order they are sent to: by edition first."""
+def in_order(question: Select[Any], dialect: str, *, spread: bool = False) -> Select[Any]:
+    """The recipients that a question finds, subscriber and edition, in the order they are sent to: by edition first.
+
+    With `spread`, the readers of each mail domain lie evenly all over their edition, so that no gateway gets many at
+    once.
+    """
     found = question.subquery("found")
     order: list[ColumnElement[Any]] = [found.c.edition, found.c.subscriber]
+    if spread:
+        alike = [found.c.edition, found.c.domain]
+        place = func.row_number().over(partition_by=alike, order_by=found.c.subscriber)
+        order.insert(1, (place * 2 - 1) * 1.0 / func.count().over(partition_by=alike))
     if dialect == "postgresql":  # by bytes, as in SQLite, and several times faster
-        order = [collate(column, "C") for column in order]
+        order = [collate(column, "C") if isinstance(column.type, String) else column for column in order]
     return select(found.c.subscriber, found.c.edition).order_by(*order)
 
 
 def enter_mailing(connection: Connection, plan: Plan, now: dt.datetime, *, accept_changed: bool) -> tuple[int, bool]:
-    """The mailing's number, and whether it is new. Its editions are the plan's from now on."""
-    found = connection.scalar(select(_m.number).where(_m.id == plan.issue).with_for_update())
+    """The mailing's number, and whether it has no deliveries: of a plan that nobody began to send none is kept.
+
+    Its editions, and all else that is planned, are the plan's from now on.
+    """
+    found = connection.execute(select(_m.number, _m.run).where(_m.id == plan.issue).with_for_update()).one_or_none()
     if found is None:
         number = new_mailing(connection, plan.issue, plan.issue, "issue", now)
     else:
-        number = found
+        number = found.number
         if not accept_changed:
             _refuse_changed(connection, plan, number)
         connection.execute(editions.delete().where(editions.c.mailing == plan.issue))
-    connection.execute(update(mailings).where(_m.number == number).values(head=plan.head))
+    kept: dict[str, Any] = {"head": plan.head, "parts": json.dumps(dict(plan.parts)), "due_at": plan.due_at}
+    kept |= {"spread_s": round(plan.spread.total_seconds()) if plan.spread else None, "cancelled_by": ""}
+    connection.execute(update(mailings).where(_m.number == number).values(**kept))
     rows = [{"mailing": plan.issue, "edition": name, "digest": digest} for name, digest in plan.editions.items()]
     connection.execute(insert(editions), rows)
-    return number, found is None
+    return number, found is None or (not found.run and _forget_untouched(connection, number))
+
+
+def _forget_untouched(connection: Connection, number: int) -> bool:
+    """Delete the deliveries of a mailing if none of them was ever in anybody's hands; whether it did."""
+    touched = or_(_d.state.not_in(_NOT_SENT), _d.attempts > 0)
+    if connection.scalar(select(_d.number).where(_d.mailing == number, touched).limit(1)) is not None:
+        return False
+    for table in (batches, deliveries):
+        connection.execute(table.delete().where(table.c.mailing == number))
+    return True
 
 
 def new_mailing(connection: Connection, identity: str, issue: str, kind: str, now: dt.datetime) -> int:
@@ -80,9 +104,11 @@ def new_mailing(connection: Connection, identity: str, issue: str, kind: str, no
     return number
 
 
-def insert_all(connection: Connection, number: int, question: Select[Any], now: dt.datetime) -> int:
-    """Plan everybody a question finds, in a mailing without deliveries; how many."""
-    return _insert(connection, number, in_order(question, connection.dialect.name), 0, now)
+def insert_all(
+    connection: Connection, number: int, question: Select[Any], now: dt.datetime, *, spread: bool = False
+) -> int:
+    """Plan everybody a question finds, in a mailing without deliveries; how many. See `in_order` for `spread`."""
+    return _insert(connection, number, in_order(question, connection.dialect.name, spread=spread), 0, now)
 
 
 def extend(connection: Connection, number: int, question: Select[Any], now: dt.datetime) -> int:

@@ -8,8 +8,9 @@ which are ranges of rows: see `entering` for how they are planned, and `claiming
 from __future__ import annotations
 
 import datetime as dt
+import json
 import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -31,7 +32,7 @@ from sqlalchemy import (
     update,
 )
 
-from bulletin.delivery import claiming, entering
+from bulletin.delivery import claiming, entering, steering
 from bulletin.delivery.claiming import TRIES, Answer, Claim, Claimed, Lost, Run, Wait, without_addresses
 from bulletin.delivery.plan import Plan, digest_of
 from bulletin.delivery.report import Refusals, Standing
@@ -75,6 +76,16 @@ class Mailing:
     held_until: dt.datetime | None
     home: str
     """Where the last sender worked."""
+    parts: Mapping[str, str]
+    """What was planned beside the recipients, for people; see `Plan.parts`."""
+    due_at: dt.datetime | None
+    """Nothing leaves before; None for at once."""
+    spread: dt.timedelta | None
+    """How long all of it takes; None for as fast as may be."""
+    up_to: int | None
+    """Nothing above this number leaves until a person lets it go on."""
+    cancelled_by: str
+    """Who called it off; empty if nobody did."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,9 +117,9 @@ class Ledger:
     # ---- planning
 
     @contextmanager
-    def recipients(self, question: Select[Any]) -> Iterator[Iterator[tuple[str, str]]]:
+    def recipients(self, question: Select[Any], *, spread: bool = False) -> Iterator[Iterator[tuple[str, str]]]:
         """Whom a question finds, subscriber and edition, in the order they would be sent to, a few at a time."""
-        ordered = entering.in_order(question, self._engine.dialect.name)
+        ordered = entering.in_order(question, self._engine.dialect.name, spread=spread)
         with self._reading.connect().execution_options(yield_per=10_000) as connection:
             rows = connection.execute(ordered)
             yield ((subscriber, edition) for chunk in rows.partitions() for subscriber, edition in chunk)
@@ -132,7 +143,10 @@ class Ledger:
         """
         with self._engine.begin() as connection:
             number, fresh = entering.enter_mailing(connection, plan, now, accept_changed=accept_changed)
-            added = (entering.insert_all if fresh else entering.extend)(connection, number, question, now)
+            if fresh:
+                added = entering.insert_all(connection, number, question, now, spread=plan.spread is not None)
+            else:
+                added = entering.extend(connection, number, question, now)
             entering.cut(connection, number, batch)
             digest = digest_of(plan.head, entering.everybody(connection, number))
             connection.execute(update(_mailings).where(_m.number == number).values(plan_digest=digest))
@@ -141,21 +155,24 @@ class Ledger:
 
     def mailing(self, mailing: str) -> Mailing | None:
         """What is known of a mailing; None if it was never planned."""
-        columns = (_m.id, _m.plan_digest, _m.head, _m.started_at, _m.run, _m.holder, _m.held_until, _m.home)
         with self._reading.connect() as connection:
-            row = connection.execute(select(*columns).where(_m.id == mailing)).one_or_none()
+            row = connection.execute(select(_mailings).where(_m.id == mailing)).one_or_none()
         if row is None:
             return None
-        identity, digest, head, started_at, run, holder, held_until, home = row
         return Mailing(
-            id=identity,
-            digest=digest,
-            head=head,
-            started_at=started_at,
-            run=run,
-            holder=holder,
-            held_until=held_until,
-            home=home,
+            id=row.id,
+            digest=row.plan_digest,
+            head=row.head,
+            started_at=row.started_at,
+            run=row.run,
+            holder=row.holder,
+            held_until=row.held_until,
+            home=row.home,
+            parts=json.loads(row.parts) if row.parts else {},
+            due_at=row.due_at,
+            spread=None if row.spread_s is None else dt.timedelta(seconds=row.spread_s),
+            up_to=row.up_to,
+            cancelled_by=row.cancelled_by,
         )
 
     def waiting(self, mailing: str) -> dict[str, int]:
@@ -214,11 +231,13 @@ class Ledger:
         with self._writing() as connection:
             return connection.execute(update(_mailings).where(*mine).values(held_until=now + LEASE)).rowcount == 1
 
-    def end(self, run: Run) -> None:
-        """The run ends in good order."""
+    def end(self, run: Run, *, now: dt.datetime) -> None:
+        """The run ends in good order. What was put off of a mailing that was cancelled meanwhile is withdrawn."""
         mine = (_m.number == run.number, _m.run == run.run)
         with self._writing() as connection:
             connection.execute(update(_mailings).where(*mine).values(holder="", held_until=None))
+            if connection.scalar(select(_m.cancelled_by).where(*mine)):
+                steering.withdraw_planned(connection, run.number, now=now)
 
     def turn(
         self, run: Run, worker: str, answer: Answer | None, *, limit: int, now: dt.datetime, again: bool = False

@@ -8,9 +8,10 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from bulletin.config import Config
+from bulletin.delivery import schedule
+from bulletin.delivery.approval import EDITION
 from bulletin.errors import BulletinError
 from bulletin.model import EVERYONE, RenderedEdition
 
@@ -29,10 +30,16 @@ class Plan:
     """Recipients of each edition, by its name; also the editions nobody gets."""
     withheld: Mapping[str, int]
     """Readers who get nothing, counted by the reason."""
+    parts: Mapping[str, str]
+    """Everything but the recipients, each part under a name for people; see `delivery.approval`."""
     head: str
-    """SHA-256 in hexadecimal over everything but the recipients."""
+    """SHA-256 in hexadecimal over issue and parts."""
     digest: str
     """SHA-256 in hexadecimal over head and recipients."""
+    due_at: dt.datetime | None = None
+    """When it leaves; None for at once."""
+    spread: dt.timedelta | None = None
+    """How long it takes, the readers of each mail domain spread evenly over that time; None for as fast as may be."""
 
     @property
     def recipients(self) -> int:
@@ -48,18 +55,20 @@ def make_plan(
     provider: str,
     *,
     withheld: Mapping[str, int] | None = None,
-    at: dt.datetime | None = None,
+    due_at: dt.datetime | None = None,
+    spread: dt.timedelta | None = None,
 ) -> Plan:
     """A plan for recipients, each a subscriber's id and the name of their edition, in the order they are sent to.
 
-    They are counted and digested as they come by, so that a million of them takes no room. `at` is when it may leave,
-    if not at once. Raises `BulletinError` if the edition for everyone is missing, or one that a reader should get.
+    They are counted and digested as they come by, so that a million of them takes no room. Raises `BulletinError` if
+    the edition for everyone is missing, or one that a reader should get.
     """
     made = {edition.name: edition for edition in rendered}
     if not any(edition.audience == EVERYONE for edition in made.values()):
         raise BulletinError("there is no edition for everyone, so nothing can be planned.")
     editions = {name: edition.digest for name, edition in made.items()}
-    head = _head(issue, provider, editions, config, at)
+    parts = _parts(provider, editions, config, due_at, spread)
+    head = hashlib.sha256(json.dumps([issue, sorted(parts.items())]).encode()).hexdigest()
     counts: Counter[str] = Counter()
     digest = digest_of(head, _counted(recipients, counts))
     if missing := sorted(counts.keys() - editions.keys()):
@@ -73,8 +82,11 @@ def make_plan(
         editions=editions,
         counts={name: counts[name] for name in editions},
         withheld=dict(withheld or {}),
+        parts=parts,
         head=head,
         digest=digest,
+        due_at=due_at,
+        spread=spread,
     )
 
 
@@ -91,10 +103,22 @@ def digest_of(head: str, recipients: Iterable[tuple[str, str]]) -> str:
     return digest.hexdigest()
 
 
-def _head(issue: str, provider: str, editions: Mapping[str, str], config: Config, at: dt.datetime | None) -> str:
-    sender = [config.sender.name, config.sender.address, config.sender.reply_to]
-    parts: list[Any] = [issue, provider, sender, sorted(editions.items()), at.isoformat() if at else None]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+def _parts(
+    provider: str,
+    editions: Mapping[str, str],
+    config: Config,
+    due_at: dt.datetime | None,
+    spread: dt.timedelta | None,
+) -> dict[str, str]:
+    sender = config.sender
+    return {
+        **{f"{EDITION}{name}": digest for name, digest in editions.items()},
+        "sender": f"{sender.name} <{sender.address}>",
+        "address for replies": sender.reply_to or "",
+        "provider": provider,
+        "time of sending": schedule.shown(due_at, config.zone) if due_at else "at once",
+        "pace": f"spread over {schedule.lasting(spread)}" if spread else "as fast as it goes",
+    }
 
 
 def _counted(recipients: Iterable[tuple[str, str]], counts: Counter[str]) -> Iterable[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -76,9 +77,26 @@ class Report:
     """The most frequent first."""
     unknown_subscribers: tuple[str, ...]
     """Ids of the subscribers a person has to decide about."""
+    digest: str = ""
+    """Of the plan as it stands in the ledger."""
+    due_at: dt.datetime | None = None
+    """When it leaves, if nothing has left yet."""
+    held: bool = False
+    """Whether the rest waits for a person, who wanted only the first ones to leave."""
+    cancelled_by: str = ""
+    """Who called it off; empty if nobody did."""
 
 
-def make_report(standing: Standing, refusals: Iterable[Refusals], unknown: Iterable[str]) -> Report:
+def make_report(
+    standing: Standing,
+    refusals: Iterable[Refusals],
+    unknown: Iterable[str],
+    *,
+    digest: str = "",
+    due_at: dt.datetime | None = None,
+    held: bool = False,
+    cancelled_by: str = "",
+) -> Report:
     """A standing with the reasons behind it."""
     return Report(
         mailing=standing.mailing,
@@ -91,4 +109,8 @@ def make_report(standing: Standing, refusals: Iterable[Refusals], unknown: Itera
         finished=standing.finished,
         refusals=tuple(sorted(refusals, key=lambda entry: (-entry.count, entry.domain, entry.reason))),
         unknown_subscribers=tuple(sorted(unknown)),
+        digest=digest,
+        due_at=due_at,
+        held=held,
+        cancelled_by=cancelled_by,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -10,6 +11,11 @@ from bulletin.errors import BulletinError
 
 LATE: Final = dt.timedelta(hours=1)
 """A mailing that did not start within this time of its moment is overdue: it asks before it leaves."""
+
+LONGEST: Final = dt.timedelta(days=2)
+"""No mailing is spread over a longer time."""
+
+_DURATION = re.compile(r"(?:(?P<h>\d{1,3})h)?(?:(?P<m>\d{1,4})m(?:in)?)?")
 
 
 def moment(text: str, zone: ZoneInfo, *, now: dt.datetime) -> dt.datetime:
@@ -58,6 +64,24 @@ def shown(moment: dt.datetime, zone: ZoneInfo) -> str:
     """A moment as people of the publication read it: `Thursday 30 May 2024, 09:00 BST`."""
     local = moment.astimezone(zone)
     return f"{local:%A} {_day(local)}, {local:%H:%M %Z}"
+
+
+def duration(text: str) -> dt.timedelta:
+    """`90m`, `2h` or `1h30m`. Raises `BulletinError` saying how to write it."""
+    found = _DURATION.fullmatch("".join(text.split()).lower())
+    length = dt.timedelta(hours=int(found["h"] or 0), minutes=int(found["m"] or 0)) if found else dt.timedelta(0)
+    if not dt.timedelta(0) < length <= LONGEST:
+        raise BulletinError(f'"{text}" is not a length of time up to two days.', hint="Write it as 90m, 2h or 1h30m.")
+    return length
+
+
+def lasting(length: dt.timedelta) -> str:
+    """A length of time for people: `1 h 30 min`, `40 s`."""
+    seconds = round(length.total_seconds())
+    if seconds < 60:
+        return f"{seconds} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return " ".join(part for part in (f"{hours} h" if hours else "", f"{minutes} min" if minutes else "") if part)
 
 
 def _day(day: dt.date) -> str:

@@ -24,7 +24,18 @@ from sqlalchemy.exc import OperationalError
 
 from bulletin.config import Config
 from bulletin.delivery import doubts
-from bulletin.delivery.ledger import TEST_READER, TRIES, Answer, Claim, Ledger, Lost, Run, Wait, without_addresses
+from bulletin.delivery.ledger import (
+    TEST_READER,
+    TRIES,
+    Answer,
+    Claim,
+    Ledger,
+    Lost,
+    Mailing,
+    Run,
+    Wait,
+    without_addresses,
+)
 from bulletin.delivery.plan import Plan
 from bulletin.delivery.report import Standing
 from bulletin.errors import BulletinError, StoppedPartWay
@@ -74,12 +85,14 @@ class Sender:
     on_progress: Callable[[int, int], None] = field(default=lambda done, planned: None)
     """Told after every call to the provider: deliveries with an answer, deliveries planned."""
 
-    @property
-    def batch(self) -> int:
+    may_enter: bool = True
+    """Whether a plan may be entered by sending it; not where somebody has to approve it first."""
+
+    def batch(self, per_second: float | None) -> int:
         """Letters in one call, and so in doubt together if the process dies."""
         size = min(self.config.sending.batch, self.capabilities.batch)
-        if self.config.sending.per_second:  # a second's worth at a time, so that a call is no burst
-            size = min(size, int(self.config.sending.per_second))
+        if per_second:  # a second's worth at a time, so that a call is no burst
+            size = min(size, int(per_second))
         return max(1, size)
 
 
@@ -105,41 +118,64 @@ def run(
         known = ledger.mailing(mailing)
         unfinished = known is not None and bool(ledger.waiting(mailing))
         doubts.ask(mailing, known, sender.here, sender.now(), unfinished=unfinished, accept=accept_doubts)
+        _refuse_stopped(known, plan, sender.now())
         if rehearsed_by:
             ledger.plan_rehearsed(mailing, rehearsed_by, now=sender.now())
         if known is None:
             _enter(sender, plan, accept_changed=accept_changed)
-        run = ledger.begin(_run_of(sender, mailing, templates), home=sender.here.name, now=sender.now())
+        run = ledger.begin(_run_of(sender, plan, templates), home=sender.here.name, now=sender.now())
         sender.here.remember(mailing, run.run)
         work = _Work(sender, run, templates, stopping)
         try:
             again = doubts.settle(ledger, run, session, sender.capabilities, letters=work.letters, now=sender.now)
-            if known is not None and (known.head != plan.head or not ledger.waiting(mailing)):
+            if known and (known.head != plan.head or (sender.may_enter and not ledger.waiting(mailing))):
                 # What comes back from in doubt was asked about before it was claimed.
                 _enter(sender, plan, accept_changed=accept_changed or bool(again))
             work.until_done(session)
         finally:
             if not work.alive:
                 with suppress(OperationalError):  # nothing hangs on it here: whoever comes next has the lock
-                    ledger.end(run)
+                    ledger.end(run, now=sender.now())
         return _standing(ledger, mailing)
 
 
 def _enter(sender: Sender, plan: Plan, *, accept_changed: bool) -> None:
     now = sender.now()
-    sender.ledger.enter(plan, sender.question(now), batch=sender.batch, now=now, accept_changed=accept_changed)
+    if not sender.may_enter:
+        raise BulletinError("nobody approved this.", hint=f"First: bulletin approve {plan.issue}")
+    size = sender.batch(sender.config.sending.per_second)
+    sender.ledger.enter(plan, sender.question(now), batch=size, now=now, accept_changed=accept_changed)
 
 
-def _run_of(sender: Sender, mailing: str, templates: Mapping[str, MessageTemplate]) -> Run:
+def _refuse_stopped(known: Mailing | None, plan: Plan, now: dt.datetime) -> None:
+    """Raises `BulletinError` for a mailing that somebody cancelled, or whose time has not come."""
+    if known and known.cancelled_by:
+        raise BulletinError(
+            f"{known.cancelled_by} cancelled this mailing.",
+            hint=f"If it is to go on after all: bulletin send {plan.issue} --continue",
+        )
+    due_at = known.due_at if known and known.head == plan.head else plan.due_at
+    if due_at and now < due_at:
+        raise BulletinError(f"it leaves on {plan.parts['time of sending']}, and not before.")
+
+
+def pace(planned: int, spread: dt.timedelta | None, per_second: float | None) -> float | None:
+    """Messages in a second at most; None for as many as the provider takes."""
+    paces = [pace for pace in (per_second, planned / spread.total_seconds() if spread else None) if pace]
+    return min(paces, default=None)
+
+
+def _run_of(sender: Sender, plan: Plan, templates: Mapping[str, MessageTemplate]) -> Run:
+    standing = _standing(sender.ledger, plan.issue)
     return Run(
-        mailing=mailing,
+        mailing=plan.issue,
         number=0,
         run=0,
         holder=sender.here.holder,
         provider=sender.provider,
         audiences={name: template.rendered.audience for name, template in templates.items()},
         question=_by_the_minute(sender.question),
-        per_second=sender.config.sending.per_second,
+        per_second=pace(standing.planned, plan.spread, sender.config.sending.per_second),
     )
 
 
@@ -203,7 +239,7 @@ class _Work:
         self._reason: BaseException | None = None
         self._put_off = ""
         self._planned = self._done = 0
-        self.batch, self.one_by_one = sender.batch, sender.capabilities.one_by_one
+        self.batch, self.one_by_one = sender.batch(run.per_second), sender.capabilities.one_by_one
 
     @property
     def alive(self) -> bool:
@@ -237,11 +273,24 @@ class _Work:
             raise StoppedPartWay(self._reason.message, hint=hint)
         if self._reason:
             raise self._reason
+        known = self._sender.ledger.mailing(self._run.mailing)
+        if known and known.cancelled_by:
+            raise StoppedPartWay(
+                f"{known.cancelled_by} cancelled this mailing after {standing.accepted:,} of {self._planned:,} copies"
+                " were accepted.",
+                hint=f"What became of them: bulletin report {known.id}",
+            )
         waiting = standing.waiting
         if waiting and self._asked():
             raise StoppedPartWay(
                 f"stopped after {self._done} of {self._planned} deliveries; all of them are recorded.",
                 hint="Send again to go on.",
+            )
+        if waiting and known and known.up_to is not None and not self._put_off:
+            raise StoppedPartWay(
+                f"the first ones have left, as you wished; {waiting:,} of {self._planned:,} wait for your word.",
+                hint=f"Look at what came of them: bulletin report {known.id}. Then:"
+                f" bulletin send {known.id} --continue",
             )
         if waiting:
             raise StoppedPartWay(

@@ -3,9 +3,9 @@
     sources ─► candidates ─► issue ─► editions ─► rendered editions ─► plan ─► ledger ⇄ provider ─► events ─► report
                             (edited)                    └────────► archive
 
-Its chapters are the modules here, in this order: `composing`, `checking`, `readers`, `sending`, `receiving`,
-`publishing`. They join the stages and are the only ones that know all of them: they open files, stores and clients,
-read the clock, and hand plain values to the stages. The command line and the preview are skins over them.
+Its chapters are the modules here, in this order: `composing`, `checking`, `readers`, `sending`, `deciding`,
+`receiving`, `publishing`. They join the stages and are the only ones that know all of them: they open files, stores and
+clients, read the clock, and hand plain values to the stages. The command line and the preview are skins over them.
 """
 
 from bulletin.flow._common import Edited, client_for, now, take_back, today
@@ -38,6 +38,7 @@ from bulletin.flow.composing import (
     translate,
     try_source,
 )
+from bulletin.flow.deciding import approve, cancel, hold_after, let_go_on, quota, withdraw_approval, write_down
 from bulletin.flow.publishing import build_archive
 from bulletin.flow.readers import (
     Reception,
@@ -78,7 +79,7 @@ from bulletin.flow.receiving import (
     suspended,
     webhook_address,
 )
-from bulletin.flow.sending import Prepared, prepare_sending, report_of, resolve, send, send_test
+from bulletin.flow.sending import Prepared, Timing, prepare_sending, report_of, resolve, send, send_test, timing_of
 
 __all__ = [  # noqa: RUF022 - in the order of the story
     # composing
@@ -133,11 +134,21 @@ __all__ = [  # noqa: RUF022 - in the order of the story
     "withheld",
     # sending
     "Prepared",
+    "Timing",
     "prepare_sending",
     "report_of",
     "resolve",
     "send",
     "send_test",
+    "timing_of",
+    # deciding
+    "approve",
+    "cancel",
+    "hold_after",
+    "let_go_on",
+    "quota",
+    "withdraw_approval",
+    "write_down",
     # receiving
     "Exchanged",
     "MailsRead",

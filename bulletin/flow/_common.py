@@ -14,6 +14,7 @@ from bulletin.publication import Publication
 if TYPE_CHECKING:
     from bulletin.http import Client
     from bulletin.issuefile import IssueFile
+    from bulletin.providers._provider import Surroundings
     from bulletin.translations import Spoken
 
 
@@ -25,6 +26,15 @@ def today(home: Publication) -> dt.date:
 def now() -> dt.datetime:
     """This moment, in UTC."""
     return dt.datetime.now(dt.UTC)
+
+
+def surroundings(home: Publication) -> Surroundings:
+    """What a provider may need of the publication."""
+    from bulletin.providers._provider import Surroundings
+
+    return Surroundings(
+        config=home.config, environment=home.environment, secret=home.secret, outbox_dir=home.outbox_dir, now=now
+    )
 
 
 def client_for(home: Publication) -> Client:

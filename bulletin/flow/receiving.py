@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bulletin.errors import BulletinError
-from bulletin.flow._common import now
+from bulletin.flow._common import now, surroundings
 from bulletin.flow.readers import normal_address
 from bulletin.publication import Publication
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from bulletin.delivery.receiving import Receiver, Taken
     from bulletin.mailbox.meaning import Office
     from bulletin.model import DeliveryEvent, EventKind, Subscriber
-    from bulletin.providers._provider import Call, Surroundings
+    from bulletin.providers._provider import Call
 
 ALERTS_FOR = dt.timedelta(days=30)
 """How long it is told that mail was turned down for the sender's own sake."""
@@ -157,7 +157,7 @@ def hear(home: Publication, receiver: Receiver, provider: str, call: Call) -> bo
     if receive is None:
         return False
     try:
-        events = receive(call, _surroundings(home))
+        events = receive(call, surroundings(home))
     except providers.CallRefused:
         raise
     except BulletinError as error:
@@ -195,7 +195,7 @@ def pull_events(home: Publication, provider: str = "") -> Taken:
 
     name = provider or home.config.sending.provider
     taken = Taken()
-    with receiver_of(home) as receiver, providers.load(name).open(_surroundings(home)) as session:
+    with receiver_of(home) as receiver, providers.load(name).open(surroundings(home)) as session:
         if not isinstance(session, providers.HasEvents):
             raise BulletinError(
                 f"{name} cannot be asked what became of copies.",
@@ -257,7 +257,7 @@ def exchange_suppressions(home: Publication, provider: str = "", *, dry_run: boo
 
     name = provider or home.config.sending.provider
     learned, theirs = 0, set()
-    with receiver_of(home) as receiver, providers.load(name).open(_surroundings(home)) as session:
+    with receiver_of(home) as receiver, providers.load(name).open(surroundings(home)) as session:
         if not isinstance(session, providers.HasSuppressions):
             raise BulletinError(f"{name} keeps no list of its own.", hint="There is nothing to exchange.")
         readers = receiver.readers
@@ -295,18 +295,6 @@ def reported_of(home: Publication, issue: str) -> dict[str, dict[EventKind, int]
     """How many readers at each mail domain each kind of event was reported of, for one issue. Holds no address."""
     with receiver_of(home) as receiver:
         return receiver.log.by_domain(issue)
-
-
-def _surroundings(home: Publication) -> Surroundings:
-    from bulletin.providers._provider import Surroundings
-
-    return Surroundings(
-        config=home.config,
-        environment=home.environment,
-        secret=home.secret,
-        outbox_dir=home.outbox_dir,
-        now=now,
-    )
 
 
 # ---------------------------------------------------------------- mails that came back

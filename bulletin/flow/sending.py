@@ -3,28 +3,37 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from bulletin.errors import BulletinError
-from bulletin.flow._common import now
+from bulletin.flow._common import now, surroundings
 from bulletin.flow.checking import Checked, check, render
 from bulletin.markings import refuse_before_embargo
 from bulletin.model import RenderedEdition
-from bulletin.publication import Publication
+from bulletin.publication import Publication, write_atomically
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine, Select
 
+    from bulletin.delivery.approval import Approval
     from bulletin.delivery.doubts import Here
-    from bulletin.delivery.ledger import Ledger
+    from bulletin.delivery.ledger import Ledger, Mailing
     from bulletin.delivery.plan import Plan
     from bulletin.delivery.report import Report
     from bulletin.delivery.sender import Sender
     from bulletin.model import Outcome
     from bulletin.render.message import MessageTemplate
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """When a mailing leaves and how long it takes; see `Plan`."""
+
+    due_at: dt.datetime | None = None
+    spread: dt.timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +47,34 @@ class Prepared:
     really_sends: bool
     """Whether mail would leave this machine."""
     goes_on: bool = False
-    """Whether it is the rest of a sending that was interrupted: its readers are those who were planned then."""
+    """Whether it goes on with a plan that is written down: its readers are those who were planned then."""
     rehearsed_by: frozenset[str] = frozenset()
     """Providers whose copies of this issue never left this machine; real mail goes out in spite of them."""
     rehearsed: int = 0
     """Readers who have such a copy only."""
+    known: Mailing | None = None
+    """What the ledger knows of it, if it was planned before."""
+    approval: Approval | None = None
+    """The last word of whoever approved it; it may be void by now."""
+    may_leave: bool = True
+    """Whether it is approved, or needs not to be."""
+
+    @property
+    def changed(self) -> tuple[str, ...]:
+        """What is no longer as it was approved, or else as it was written down, in words for people."""
+        from bulletin.delivery.approval import changes
+
+        seen = self.approval.parts if self.approval else self.known.parts if self.known else {}
+        return changes(seen, self.plan.parts) if seen else ()
 
 
-def prepare_sending(home: Publication, issue: str) -> Prepared:
-    """Check the issue, render it and plan who gets which edition. Writes nothing and sends nothing."""
+def prepare_sending(home: Publication, issue: str, timing: Timing | None = None, *, anew: bool = False) -> Prepared:
+    """Check the issue, render it and plan who gets which edition. Writes nothing and sends nothing.
+
+    Without `timing` it leaves as it was planned to before, or at once. A plan that is written down and not finished is
+    gone on with, unless all readers are to be asked for `anew`.
+    """
+    from bulletin.delivery import steering
     from bulletin.delivery.ledger import Ledger
     from bulletin.delivery.plan import make_plan
     from bulletin.providers import _provider as providers
@@ -57,28 +85,60 @@ def prepare_sending(home: Publication, issue: str) -> Prepared:
         raise checked.refused
     name = home.config.sending.provider
     really_sends = providers.load(name).CAPABILITIES.really_sends
-    question = _question(home, checked.rendered)
-    with _database_of(home) as engine:
+    question = question_of(home, checked.rendered)
+    with database_of(home) as engine:
         Subscribers(engine, home.secret())  # sees to it that readers can be told from who must not be mailed
         ledger = Ledger(engine)
         counts = ledger.providers(issue)
         rehearsed_by = frozenset(filter(_keeps_mail_here, counts)) if really_sends else frozenset()
-        withheld = ledger.withheld(now())
-        plan = make_plan(issue, checked.rendered, (), home.config, name, withheld=withheld)
         known, waiting = ledger.mailing(issue), ledger.waiting(issue)
-        goes_on = known is not None and bool(waiting) and known.head == plan.head and not rehearsed_by
+        timing = timing or (Timing(known.due_at, known.spread) if known else Timing())
+
+        def planned(recipients: Iterable[tuple[str, str]]) -> Plan:
+            return make_plan(
+                issue,
+                checked.rendered,
+                recipients,
+                home.config,
+                name,
+                withheld=ledger.withheld(now()),
+                due_at=timing.due_at,
+                spread=timing.spread,
+            )
+
+        plan = planned(())
+        goes_on = known is not None and bool(waiting) and known.head == plan.head and not rehearsed_by and not anew
         if known and goes_on:
             plan, to_go = replace(plan, counts=ledger.planned(issue), digest=known.digest), sum(waiting.values())
         else:
             asked = question(now())
-            with ledger.recipients(asked) as recipients:
-                plan = make_plan(issue, checked.rendered, recipients, home.config, name, withheld=withheld)
+            with ledger.recipients(asked, spread=timing.spread is not None) as recipients:
+                plan = planned(recipients)
             to_go = ledger.new_recipients(issue, asked, rehearsed_by) if known else plan.recipients
-    rehearsed = sum(counts[provider] for provider in rehearsed_by)
-    return Prepared(checked, plan, to_go, really_sends, goes_on=goes_on, rehearsed_by=rehearsed_by, rehearsed=rehearsed)
+        approval = steering.approval_of(engine, issue)
+    approved = bool(approval and known and goes_on and approval.digest == known.digest)
+    return Prepared(
+        checked,
+        plan,
+        to_go,
+        really_sends,
+        goes_on=goes_on,
+        rehearsed_by=rehearsed_by,
+        rehearsed=sum(counts[provider] for provider in rehearsed_by),
+        known=known,
+        approval=approval,
+        may_leave=approved or home.config.sending.approval == "nobody",
+    )
 
 
-def _question(home: Publication, rendered: Sequence[RenderedEdition]) -> Callable[[dt.datetime], Select[Any]]:
+def timing_of(home: Publication, issue: str) -> Timing:
+    """When an issue leaves by the plan that is written down; at once if there is none."""
+    with ledger_of(home) as ledger:
+        known = ledger.mailing(issue)
+    return Timing(known.due_at, known.spread) if known else Timing()
+
+
+def question_of(home: Publication, rendered: Sequence[RenderedEdition]) -> Callable[[dt.datetime], Select[Any]]:
     """Who gets which of these editions at a moment."""
     from bulletin.subscribers.audience import recipients
 
@@ -114,19 +174,38 @@ def send(
 
     issue = prepared.checked.file.issue
     refuse_before_embargo(issue.items, now(), home.config.zone, what=f"issue {issue.id} cannot be sent")
+    _refuse_unapproved(home, prepared)
     templates = {edition.name: _message(home, edition) for edition in prepared.checked.rendered}
-    with _sender(home, prepared.checked.rendered, on_progress) as sender:
-        sending.run(
-            sender,
-            prepared.plan,
-            templates,
-            accept_changed=accept_changed,
-            accept_doubts=take_over,
-            rehearsed_by=prepared.rehearsed_by,
-        )
-    report = report_of(home, prepared.plan.issue)
+    try:
+        with _sender(home, prepared.checked.rendered, on_progress) as sender:
+            sending.run(
+                sender,
+                prepared.plan,
+                templates,
+                accept_changed=accept_changed,
+                accept_doubts=take_over,
+                rehearsed_by=prepared.rehearsed_by,
+            )
+    finally:
+        report = _keep_evidence(home, prepared)
     assert report is not None  # noqa: S101 - it was started a moment ago
     return report
+
+
+def _refuse_unapproved(home: Publication, prepared: Prepared) -> None:
+    from bulletin import history
+    from bulletin.delivery.approval import same_person
+
+    if not prepared.may_leave:
+        raise BulletinError("nobody approved this.", hint=f"First: bulletin approve {prepared.plan.issue}")
+    if home.config.sending.approval == "another" and prepared.approval:
+        folder = home.issue_dir(prepared.plan.issue)
+        me = history.myself(folder)
+        if not history.last_editor(folder) and same_person(me, prepared.approval.who):
+            raise BulletinError(
+                f"{me} approved this, so somebody else has to send it.",
+                hint="Nobody can tell here who changed the issue last. With git that is known, and counts instead.",
+            )
 
 
 def send_test(home: Publication, issue: str, address: str) -> list[tuple[str, Outcome | None]]:
@@ -152,15 +231,57 @@ def report_of(home: Publication, issue: str) -> Report | None:
     """How the sending of an issue stands; None if it was never started."""
     from bulletin.delivery.report import make_report
 
-    with _ledger_of(home) as ledger:
-        standing = ledger.standing(issue)
-        return make_report(standing, ledger.refusals(issue), ledger.unknown(issue)) if standing else None
+    with ledger_of(home) as ledger:
+        standing, known = ledger.standing(issue), ledger.mailing(issue)
+        if standing is None or known is None:
+            return None
+        return make_report(
+            standing,
+            ledger.refusals(issue),
+            ledger.unknown(issue),
+            digest=known.digest,
+            due_at=None if known.run else known.due_at,
+            held=known.up_to is not None and standing.waiting > 0,
+            cancelled_by=known.cancelled_by,
+        )
 
 
 def resolve(home: Publication, issue: str, *, accepted: bool, who: str, subscriber: str | None = None) -> int:
     """A person's word on deliveries whose fate nobody knows: they left, or they are to go out again; how many."""
-    with _ledger_of(home) as ledger:
+    with ledger_of(home) as ledger:
         return ledger.resolve(issue, accepted=accepted, who=who, now=now(), subscriber=subscriber)
+
+
+def _keep_evidence(home: Publication, prepared: Prepared) -> Report | None:
+    """Write what is known of a mailing into the issue's folder, to be committed with it; how the mailing stands.
+
+    A rehearsal leaves none. The mails are as readers get them, with samples for personal values.
+    """
+    from bulletin import __version__
+    from bulletin.delivery import evidence
+    from bulletin.render import fill, sample_personal
+
+    plan, checked = prepared.plan, prepared.checked
+    report = report_of(home, plan.issue)
+    if report is None or not prepared.really_sends:
+        return report
+    folder = home.issue_dir(plan.issue) / evidence.FOLDER
+    for edition in checked.rendered:
+        for ending, mail in zip(("html", "txt"), fill(edition, sample_personal(home.config)), strict=True):
+            write_atomically(folder / f"{edition.name}.{ending}", mail.encode())
+    content = evidence.record(
+        plan,
+        report,
+        subject=checked.file.issue.subject,
+        sources=home.issue_sources(plan.issue),
+        findings=checked.findings,
+        allowances=checked.file.issue.allow,
+        approval=prepared.approval if prepared.may_leave else None,
+        program=f"bulletin {__version__}",
+        at=now(),
+    )
+    write_atomically(folder / "mailing.json", content)
+    return report
 
 
 @contextmanager
@@ -171,33 +292,26 @@ def _sender(
 
     from bulletin.delivery.sender import Sender
     from bulletin.providers import _provider as providers
-    from bulletin.providers._provider import Surroundings
     from bulletin.subscribers.tokens import Links
 
     name = home.config.sending.provider
     provider = providers.load(name)
-    surroundings = Surroundings(
-        config=home.config,
-        environment=home.environment,
-        secret=home.secret,
-        outbox_dir=home.outbox_dir,
-        now=now,
-    )
-    with _ledger_of(home) as ledger:
+    with ledger_of(home) as ledger:
         yield Sender(
             config=home.config,
             ledger=ledger,
             provider=name,
-            open_session=lambda: provider.open(surroundings),
+            open_session=lambda: provider.open(surroundings(home)),
             capabilities=provider.CAPABILITIES,
             links=Links(home.config.service_url, home.secret()),
-            question=_question(home, rendered),
+            question=question_of(home, rendered),
             here=_here(home),
             lock=home.state_dir / "sending.lock",
             now=now,
             sleep=time.sleep,
             connections=providers.connections_of(provider, home.config),
             on_progress=on_progress,
+            may_enter=home.config.sending.approval == "nobody",
         )
 
 
@@ -223,14 +337,14 @@ def _message(home: Publication, edition: RenderedEdition) -> MessageTemplate:
 
 
 @contextmanager
-def _ledger_of(home: Publication) -> Iterator[Ledger]:
+def ledger_of(home: Publication) -> Iterator[Ledger]:
     from bulletin.delivery.ledger import Ledger
 
-    with _database_of(home) as engine:
+    with database_of(home) as engine:
         yield Ledger(engine)
 
 
-def _database_of(home: Publication) -> AbstractContextManager[Engine]:
+def database_of(home: Publication) -> AbstractContextManager[Engine]:
     """The publication's database, closed at the end of the context."""
     from bulletin.stores import database
 
