@@ -338,6 +338,7 @@ def _message(home: Publication, edition: RenderedEdition) -> MessageTemplate:
 
 @contextmanager
 def ledger_of(home: Publication) -> Iterator[Ledger]:
+    """The publication's ledger, while the context lasts."""
     from bulletin.delivery.ledger import Ledger
 
     with database_of(home) as engine:
