@@ -6,6 +6,7 @@ import codecs
 import csv
 import datetime as dt
 import io
+import os
 import signal
 import stat
 import subprocess
@@ -20,7 +21,7 @@ import pytest
 from email_validator import validate_email
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from mailing import NOON, Newsroom, newsroom
+from mailing import NOON, SECRET, Newsroom, newsroom
 
 from bulletin.errors import BulletinError
 from bulletin.model import SubscriberState
@@ -128,6 +129,75 @@ def test_a_file_that_cannot_be_used_is_named_and_changes_nothing(tmp_path: Path,
         with pytest.raises(BulletinError, match=said):
             room.import_list(data)
         assert list(room.readers.all()) == []
+
+
+def workbook(tmp_path: Path, sheet: str) -> bytes:
+    """An Excel file whose only sheet has this XML."""
+    openpyxl.Workbook().save(tmp_path / "book.xlsx")
+    file = io.BytesIO()
+    with (
+        zipfile.ZipFile(tmp_path / "book.xlsx") as source,
+        zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as target,
+    ):
+        for name in source.namelist():
+            target.writestr(name, sheet if name.startswith("xl/worksheets/") else source.read(name))
+    return file.getvalue()
+
+
+SHEET = (
+    "<worksheet xmlns='http://schemas.openxmlformats.org/spreadsheetml/2006/main'><sheetData>{}</sheetData></worksheet>"
+)
+CELL = "<row><c t='inlineStr'><is><t>{}</t></is></c></row>"
+
+
+def test_a_workbook_that_swells_when_unpacked_is_refused(tmp_path: Path) -> None:
+    """50 MB of one letter shrink to some 50 KB; and ten entities that hold ten each of the next fill any memory."""
+    swelling = SHEET.format(CELL.format("email") + CELL.format("a" * 50_000_000))
+    entities = "".join(f'<!ENTITY e{n} "{f"&e{n - 1};" * 10}">' for n in range(1, 12))
+    laughing = f'<!DOCTYPE x [<!ENTITY e0 "ha@example.org">{entities}]>' + SHEET.format(CELL.format("&e11;"))
+    with newsroom(tmp_path) as room:
+        with pytest.raises(BulletinError, match="too large once unpacked"):
+            room.import_list(workbook(tmp_path, swelling), "list.xlsx")
+        with pytest.raises(BulletinError, match="damaged Excel file"):
+            room.import_list(workbook(tmp_path, laughing), "list.xlsx")
+        assert list(room.readers.all()) == []
+
+
+LITTLE_MEMORY = """
+import resource, sys
+sys.path.insert(0, sys.argv[1])
+from pathlib import Path
+from mailing import NOON, SECRET, newsroom
+from bulletin.errors import BulletinError
+from bulletin.subscribers import importing
+from bulletin.subscribers.tokens import AddressHashes
+resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
+folder = Path(sys.argv[2])
+with newsroom(folder) as room:
+    request = importing.Request(path=folder / "l.csv", now=NOON)
+    try:
+        importing.run(room.engine, room.readers, AddressHashes(SECRET), request)
+    except BulletinError as error:
+        print(error.message, len(list(room.readers.all())))
+"""
+
+
+def test_a_line_of_2_gb_is_refused_in_less_memory_than_that(tmp_path: Path) -> None:
+    """The file has holes, so that it takes no room on the disk; the program gets 1 GB."""
+    with (tmp_path / "l.csv").open("wb") as file:
+        file.write(b"email\n" + b"a@example.org\n" * 9000 + b"x")
+        file.truncate(2 << 30)
+    command = [sys.executable, "-c", LITTLE_MEMORY, str(Path(__file__).parent), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "l.csv, line 9002 is longer than a million characters: this is no list. 0"
+
+
+def test_a_pipe_is_no_list(tmp_path: Path) -> None:
+    """It would be waited for without end."""
+    os.mkfifo(tmp_path / "list.csv")
+    request = importing.Request(path=tmp_path / "list.csv", now=NOON)
+    with newsroom(tmp_path) as room, pytest.raises(BulletinError, match="is no file on a disk"):
+        importing.run(room.engine, room.readers, AddressHashes(SECRET), request)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -383,14 +383,6 @@ class Subscribers:
                 yield from map(_subscriber, rows)
                 last = rows[-1].id
 
-    def lists(self) -> dict[str, tuple[str, ...]]:
-        """The lists that readers are on, by their ids; only of who is on one."""
-        m, found = memberships.c, dict[str, tuple[str, ...]]()
-        with self._reading.connect() as connection:
-            for subscriber, name in connection.execute(select(m.subscriber, m.list).order_by(m.subscriber, m.list)):
-                found[subscriber] = (*found.get(subscriber, ()), name)
-        return found
-
     def list_counts(self) -> dict[str, tuple[int, int]]:
         """For each list that readers are on: how many are, and how many of them are subscribed."""
         joined = memberships.join(people, people.c.id == memberships.c.subscriber)

@@ -20,9 +20,11 @@ Cells = Sequence[str]
 
 _SAMPLE: Final = 1 << 16
 _LONGEST_LINE: Final = 1 << 20
-_MOST_SHEET_BYTES: Final = 2 << 30
+_MOST_SHEET_BYTES: Final = 1 << 30
 _MOST_TEXT_BYTES: Final = 64 << 20
 """The words of a workbook are held in memory at once."""
+_MOST_SHRUNK: Final = 200
+"""No list of people shrinks this many times when it is packed; something made to fill a memory does."""
 _SEPARATORS: Final = ",;\t|"
 _SAVE_AS: Final = 'Save it from the spreadsheet as "CSV UTF-8 (comma delimited)", or as an Excel workbook (.xlsx).'
 
@@ -54,6 +56,8 @@ class Table:
 @contextmanager
 def open_table(path: Path) -> Iterator[Table]:
     """The table in a file. Raises `BulletinError` if it cannot be read as one, also while its rows are read."""
+    if not path.is_file():  # it is read more than once
+        raise BulletinError(f"{path.name} is no file on a disk.", hint="Save the list as a file first.")
     with open(path, "rb") as file:
         head = file.read(_SAMPLE)
     if head.startswith(b"PK\x03\x04"):
@@ -79,12 +83,10 @@ def _encoding(path: Path, head: bytes) -> str:
     for mark, name in ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")):
         if head.startswith(mark):
             return name
-    if _is_utf8(path):
-        if b"\0" in head:
-            return _of_two_bytes(path, head)
-        return "utf-8-sig"
     if b"\0" in head:
         return _of_two_bytes(path, head)
+    if _decodes(path, "utf-8"):
+        return "utf-8-sig"
     from charset_normalizer import from_bytes
 
     sample = _telling(path) or head
@@ -105,17 +107,16 @@ def _of_two_bytes(path: Path, head: bytes) -> str:
     return name
 
 
-def _is_utf8(path: Path) -> bool:
-    return _decodes(path, "utf-8")
-
-
 def _decodes(path: Path, encoding: str) -> bool:
     import codecs
 
-    decoder = codecs.getincrementaldecoder(encoding)()
+    decoder, line = codecs.getincrementaldecoder(encoding)(), 1
     with open(path, "rb") as file:
         try:
             while block := file.read(_LONGEST_LINE):
+                if len(block) == _LONGEST_LINE and not (b"\n" in block or b"\r" in block):
+                    raise _too_long(path.name, line)  # now, and not after another two billion bytes
+                line += block.count(b"\n")
                 decoder.decode(block)
             decoder.decode(b"", final=True)
         except UnicodeDecodeError:
@@ -155,8 +156,12 @@ def _separator(first: str) -> str:
 def _line(text: io.TextIOBase, number: int, name: str) -> str:
     line = text.readline(_LONGEST_LINE)
     if len(line) >= _LONGEST_LINE:
-        raise BulletinError(f"{name}, line {number} is longer than a million characters: this is no list.")
+        raise _too_long(name, number)
     return line
+
+
+def _too_long(name: str, line: int) -> BulletinError:
+    return BulletinError(f"{name}, line {line} is longer than a million characters: this is no list.")
 
 
 def _csv_rows(text: io.TextIOBase, separator: str, name: str) -> Iterator[tuple[int, Cells]]:
@@ -186,13 +191,15 @@ def _workbook(path: Path) -> Iterator[Table]:
     broken = BulletinError(f"{path.name} is a zip archive, not a list.", hint=_SAVE_AS)
     try:
         with zipfile.ZipFile(path) as archive:
-            sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
+            entries = archive.infolist()
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
         raise broken from None
+    sizes = {entry.filename: entry.file_size for entry in entries}
     if "xl/workbook.xml" not in sizes:
         raise broken
     words = sum(size for name, size in sizes.items() if not name.startswith("xl/worksheets/"))
-    if max(sizes.values()) > _MOST_SHEET_BYTES or words > _MOST_TEXT_BYTES:
+    swells = any(entry.file_size > max(16 * _SAMPLE, entry.compress_size * _MOST_SHRUNK) for entry in entries)
+    if swells or max(sizes.values()) > _MOST_SHEET_BYTES or words > _MOST_TEXT_BYTES:
         raise BulletinError(f"{path.name} would be too large once unpacked.", hint="Save the list alone, as CSV UTF-8.")
     import openpyxl
 
