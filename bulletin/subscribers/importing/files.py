@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, BinaryIO, Final
 
 from bulletin.errors import BulletinError
 
@@ -201,13 +201,7 @@ def _workbook(path: Path) -> Iterator[Table]:
     swells = any(entry.file_size > max(16 * _SAMPLE, entry.compress_size * _MOST_SHRUNK) for entry in entries)
     if swells or max(sizes.values()) > _MOST_SHEET_BYTES or words > _MOST_TEXT_BYTES:
         raise BulletinError(f"{path.name} would be too large once unpacked.", hint="Save the list alone, as CSV UTF-8.")
-    import openpyxl
-
-    try:
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)
-    except Exception:  # whatever a damaged workbook breaks
-        raise BulletinError(f"{path.name} is a damaged Excel file.", hint=_SAVE_AS) from None
-    try:
+    with open(path, "rb") as file, _opened(file, path.name) as book:  # the library leaves damaged ones open
         sheets = [sheet for sheet in book.worksheets if sheet.sheet_state == "visible"]
         if not sheets:
             raise BulletinError(f"{path.name} has no sheet that can be seen.", hint=_SAVE_AS)
@@ -215,6 +209,18 @@ def _workbook(path: Path) -> Iterator[Table]:
         sheet.reset_dimensions()  # what the file says of its size is often wrong
         understood = f'Excel, sheet "{sheet.title}"' + (f", {len(sheets) - 1} more not read" if sheets[1:] else "")
         yield Table(understood, _sheet_rows(sheet, path.name))
+
+
+@contextmanager
+def _opened(file: BinaryIO, name: str) -> Iterator[Any]:
+    import openpyxl
+
+    try:
+        book = openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
+    except Exception:  # whatever a damaged workbook breaks
+        raise BulletinError(f"{name} is a damaged Excel file.", hint=_SAVE_AS) from None
+    try:
+        yield book
     finally:
         book.close()
 
