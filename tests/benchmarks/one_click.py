@@ -20,8 +20,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from importing import ours as import_a_million
-from importing import write_list
+from importing import ROWS, take_over, write_list
 
 from bulletin.subscribers.tokens import UNSUBSCRIBE, make_token
 
@@ -66,7 +65,7 @@ def prepare(folder: Path) -> Path:
     database, links = state / "bulletin.db", folder / "links.txt"
     if not links.exists():
         write_list(folder / "readers.csv")
-        import_a_million(folder / "readers.csv", f"sqlite:///{database}")
+        take_over(folder / "readers.csv", f"sqlite:///{database}", ROWS)
         with closing(sqlite3.connect(database)) as connection:
             ids = connection.execute("SELECT id FROM subscriber LIMIT ?", (PATHS,)).fetchall()
         lines = (f"/unsubscribe/{make_token(SECRET.encode(), UNSUBSCRIBE, subscriber)}\n" for (subscriber,) in ids)

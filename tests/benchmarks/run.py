@@ -6,7 +6,8 @@ that may be done. Each pair runs in turns, so that a busy moment hits both; the 
 Exits with 1 if a target is missed.
 
 `--smtp` measures only a mailing of 100,000 through a mail server, which takes some minutes; see `smtp.py`. Further
-arguments go to it: `--smtp --recipients 10000`.
+arguments go to it: `--smtp --recipients 10000`. `--readers` measures only how a million readers come in and are found
+again, on SQLite and PostgreSQL, which takes some minutes, too; see `importing.py`: `--readers --rows 100000`.
 """
 
 from __future__ import annotations
@@ -63,6 +64,8 @@ def main() -> int:
         sys.exit("Make the environment first: python3 tests/run.py")
     if sys.argv[1:2] == ["--smtp"]:
         return shown(smtp(sys.argv[2:]), f"{version(PYTHON)}, {os.cpu_count()} processors")
+    if sys.argv[1:2] == ["--readers"]:
+        return shown(readers(sys.argv[2:]), f"{version(PYTHON)}, {os.cpu_count()} processors")
     if not has_node_mjml():
         sys.exit(f"The yardstick is missing: install Node.js, then: npm install --prefix {HERE.relative_to(ROOT)} mjml")
     for program in ("spamassassin", "wrk"):
@@ -99,6 +102,28 @@ def smtp(options: list[str]) -> list[Result]:
         Result(name, took["ours"], "smtp-source, as many connections", took["source"], 1 / 0.7, "ms"),
         Result(name, took["ours"], "EmailMessage and smtplib in a loop", took["loop"], 1 / 3, "ms"),
         Result("making one copy of 60 kB", took["filled"], "EmailMessage", took["built"], 0.05, "ms"),
+    ]
+
+
+def readers(options: list[str]) -> list[Result]:
+    """A million readers come in from a file, and are found again by what they read."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)  # noqa: S103 - for PostgreSQL's server, which never runs as root
+        command = [str(PYTHON), str(HERE / "importing.py"), folder, *options]
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        sys.exit(done.returncode)
+    ways = {"SQLite": "sqlite3 .import, one indexed table", "PostgreSQL": "psql \\copy, one indexed table"}
+    return [
+        result
+        for kind, took in json.loads(done.stdout).items()
+        for result in (
+            Result(f"import into {kind}, consent history included", took["import"], ways[kind], took["yardstick"], 10),
+            Result(f"most memory of it, {kind}", took["import_mb"], "", [], 300, "MB"),
+            Result(f"who reads which edition, less suppressed, {kind}", took["asked"], "", [], 5),
+            Result(f"listing who reads one, with the reasons, {kind}", took["listed"], "", [], 5),
+            Result(f"most memory of both, {kind}", took["asked_mb"], "", [], 300, "MB"),
+        )
     ]
 
 
