@@ -7,12 +7,15 @@ values back; when it takes too long it is ended and another takes its place.
 from __future__ import annotations
 
 import multiprocessing
+import os
 import threading
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
+_OUT_OF_MEMORY: Final = 77
+"""Exit code of a child."""
 
 
 class ChildFailed(Exception):  # noqa: N818 - what it was given is at fault
@@ -22,12 +25,12 @@ class ChildFailed(Exception):  # noqa: N818 - what it was given is at fault
 class Children:
     """A few child processes, started when first needed. Use as a context manager; safe to share between threads.
 
-    `seconds` is the time and `memory` the address space in bytes that one call may take; `preload` names the modules
-    that every child has loaded already when it starts.
+    `seconds` is the time that one call may take, and `memory` the bytes beyond what the child has when it starts;
+    `preload` names the modules that every child has loaded already by then.
     """
 
     def __init__(
-        self, preload: Sequence[str], *, workers: int = 2, seconds: float = 5.0, memory: int = 1_000_000_000
+        self, preload: Sequence[str], *, workers: int = 2, seconds: float = 5.0, memory: int = 200_000_000
     ) -> None:
         self._preload, self._workers, self._seconds, self._memory = list(preload), workers, seconds, memory
         self._lock = threading.Lock()
@@ -46,17 +49,23 @@ class Children:
 
     def run(self, function: Callable[..., T], *args: object) -> T:
         """What the function gives for these values. Raises what it raises, and `ChildFailed` for time and memory."""
+        from concurrent.futures.process import BrokenProcessPool
+
         from pebble import ProcessExpired
 
-        future = self._started().schedule(function, args=args, timeout=self._seconds)
+        pool = self._started()
         try:
-            answer: T = future.result()
+            answer: T = pool.schedule(_guarded, args=(function, *args), timeout=self._seconds).result()
         except TimeoutError:
             raise ChildFailed(f"takes longer than {self._seconds:g} s to read") from None
-        except MemoryError:
-            raise ChildFailed("takes too much memory to read") from None
-        except ProcessExpired:
+        except ProcessExpired as error:
+            if error.exitcode == _OUT_OF_MEMORY:
+                raise ChildFailed("takes too much memory to read") from None
             raise ChildFailed("cannot be read: it ends the program that reads it") from None
+        except BrokenProcessPool:
+            with self._lock:  # the next call starts other children
+                self._pool = None if self._pool is pool else self._pool
+            raise ChildFailed("cannot be read: it ends the programs that read it") from None
         return answer
 
     def _started(self) -> Any:
@@ -82,10 +91,20 @@ def _context(preload: list[str]) -> Any:
     return context
 
 
+def _guarded(function: Callable[..., T], *args: object) -> T:
+    try:
+        return function(*args)
+    except MemoryError:
+        os._exit(_OUT_OF_MEMORY)  # who once ran out of memory is not sure to have any for the next
+
+
 def _limit_memory(size: int) -> None:
     try:
         import resource
 
-        resource.setrlimit(resource.RLIMIT_AS, (size, size))
+        with open("/proc/self/statm", encoding="ascii") as file:
+            present = int(file.read().split()[5]) * resource.getpagesize()
+        # Of data, not of addresses: threads reserve many of those and use few.
+        resource.setrlimit(resource.RLIMIT_DATA, (present + size, present + size))
     except (ImportError, OSError, ValueError):
         return  # Windows and some others have no such limit; the time limit still holds

@@ -515,7 +515,7 @@ def test_a_document_that_holds_the_parser_up_is_given_up() -> None:
 def test_a_document_that_needs_too_much_memory_is_given_up() -> None:
     text = "word " * 5_000_000 + "\N{BUSTS IN SILHOUETTE}"  # which makes Python keep four bytes for each letter
     body = f"<rss version='2.0'><channel><item><link>/a</link><description>{text}</description></item></channel></rss>"
-    with Readers(workers=1, seconds=20, memory=150_000_000) as readers:
+    with Readers(workers=1, seconds=20, memory=100_000_000) as readers:
         assert len(readers.read("feed", sample("/regulator.atom"), spec()).candidates) == 1
         with pytest.raises(UnreadableError) as caught:
             readers.read("feed", document(body), spec())

@@ -222,9 +222,13 @@ def _unless_there(statements: str) -> str:
     )
 
 
+_DEFAULTS: Final = tuple((field.name, field.default) for field in fields(Candidate))
+
+
 def _written(candidate: Candidate) -> str:
-    default = {field.name: field.default for field in fields(Candidate)}
-    kept = {key: value for key, value in asdict(candidate).items() if value != default[key]}
+    kept = {name: value for name, default in _DEFAULTS if (value := getattr(candidate, name)) != default}
+    if candidate.event:
+        kept["event"] = asdict(candidate.event)
     return json.dumps(kept, default=lambda moment: moment.isoformat(), separators=(",", ":"))
 
 

@@ -97,6 +97,8 @@ def _local(written: str, zone: dt.tzinfo) -> dt.datetime | None:
 def moment_of(written: str) -> dt.datetime | None:
     """Date and time as written, with the zone if one is written. English and Welsh names of months are known."""
     text = " ".join(written[:200].split())[:80]
+    if not text:
+        return None
     usual = _USUAL.fullmatch(text)
     return (_usual(usual) if usual else None) or _unusual(text)
 

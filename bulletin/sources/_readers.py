@@ -12,17 +12,17 @@ from bulletin.sources._source import Document, Reading, Rests, SourceKind, Spec,
 
 _PRELOADED: Final = (
     *("bulletin.sources.feed", "bulletin.sources.listing", "feedparser", "lxml.etree", "nh3", "dateutil.parser"),
-    "selectolax.lexbor",
+    *("selectolax.lexbor", "bulletin.sources._quick"),
 )
 
 
 class Readers:
     """A few child processes, started when first needed. Use as a context manager; safe to share between threads.
 
-    `seconds` is the time and `memory` the address space in bytes that reading one document may take.
+    `seconds` is the time and `memory` the bytes that reading one document may take beyond what the program itself has.
     """
 
-    def __init__(self, *, workers: int = 2, seconds: float = 5.0, memory: int = 1_000_000_000) -> None:
+    def __init__(self, *, workers: int = 2, seconds: float = 5.0, memory: int = 200_000_000) -> None:
         self._children = Children(_PRELOADED, workers=workers, seconds=seconds, memory=memory)
 
     def __enter__(self) -> Readers:

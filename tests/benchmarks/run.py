@@ -147,6 +147,10 @@ def measure(folder: Path) -> list[Result]:
     whole = [seconds([bulletin, "check", ISSUE, "--offline"], may_find=True) for _ in range(PAIRS)]
     asked = [link_seconds() for _ in range(DEMOS)]
     spread, single = [took for took, _ in asked], [took for _, took in asked]
+    collected = [collecting() for _ in range(DEMOS)]
+    wall, ideal, memory, quiet, parsing, reading, feedparser, merging = (
+        list(row) for row in zip(*collected, strict=True)
+    )
     demo = [seconds([bulletin, "demo", str(folder / f"demo-{number}")]) for number in range(DEMOS)]
     clicks, answers = one_click_seconds()
     return [
@@ -157,6 +161,13 @@ def measure(folder: Path) -> list[Result]:
         Result("bulletin demo", demo, "", [], 30),
         Result("200 links at 50 sites that take 0.3 s to answer", spread, "", [], 1.3 * 0.3 + 1),
         Result("200 links at one such site, six at a time", single, "", [], 200 / 6 * 0.3 + 2),
+        Result("collecting 500 feeds that take 0.2 s to answer", wall, "answers divided by connections", ideal, 1.5),
+        Result("most memory of that, all processes", memory, "", [], 250, "MB"),
+        Result("collecting again with nothing new, CPU", quiet, "reading everything, CPU", parsing, 0.25),
+        Result(
+            "reading a clean feed to candidates, CPU", reading, "feedparser with its defaults, CPU", feedparser, 0.6
+        ),
+        Result("2,000 candidates into an issue of 40 items", merging, "", [], 1.0),
         Result("1,000 readers of a million leave with one click, for good", clicks, "", [], 1.0),
         Result("the same", clicks, "a bare Starlette endpoint that only answers", answers, 3.0),
     ]
@@ -208,6 +219,12 @@ def one_click_seconds() -> tuple[list[float], list[float]]:
     found = json.loads(done.stdout.splitlines()[-1])
     ours, bare = ([1000 / turn["rate"] for turn in found[name]] for name in ("ours", "bare"))
     return ours, bare
+
+
+def collecting() -> list[float]:
+    """Eight figures about collecting; `collecting.py` says which."""
+    done = subprocess.run([str(PYTHON), str(HERE / "collecting.py")], stdout=subprocess.PIPE, text=True, check=True)
+    return [float(figure) for figure in done.stdout.split()]
 
 
 def spam(folder: Path) -> list[tuple[float, str]]:
