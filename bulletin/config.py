@@ -508,6 +508,8 @@ def _beyond_schema(config: Config) -> Iterator[Complaint]:
     for name in ("name", "postal_address", "controller"):
         yield from _one_line(("organisation", name), getattr(config.organisation, name))
     yield from _one_line(("sender", "name"), config.sender.name)
+    yield from _one_line(("web", "frequency"), config.web.frequency)
+    yield from _proxies(config.web)
     for name in ("address", "reply_to", "bounces", "unsubscribe_mailbox"):
         value = getattr(config.sender, name)
         if value is not None and not (_ADDRESS.match(value) and len(value) <= _LONGEST_ADDRESS):
@@ -557,6 +559,18 @@ def _mailbox(mailbox: Mailbox) -> Iterator[Complaint]:
         yield ("mailbox", "client"), "an app needs to know where to get its tokens.", "Add tenant under [mailbox]."
     if not 1 <= mailbox.port <= 65535:
         yield ("mailbox", "port"), f"there is no port {mailbox.port}.", "Leave it out for 993, the usual one."
+
+
+def _proxies(web: Web) -> Iterator[Complaint]:
+    """Z-16: a name that is not an address would be trusted for nothing, and `*` for everything."""
+    from ipaddress import ip_network
+
+    for number, proxy in enumerate(web.trusted_proxies):
+        try:
+            ip_network(proxy)
+        except ValueError:
+            hint = "Write the address your web server has, 127.0.0.1, or a network, 10.0.0.0/8."
+            yield ("web", "trusted_proxies", number), f'"{proxy}" is not an address or a network.', hint
 
 
 def _languages(config: Config) -> Iterator[Complaint]:

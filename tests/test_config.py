@@ -89,6 +89,16 @@ BAD = [
         "https://",
     ),
     (
+        "a proxy that would be anybody (Z-16)",
+        (
+            'archive_url = "https://bulletin.example.org"',
+            'archive_url = "https://b.example"\ntrusted_proxies = ["*"]',
+        ),
+        13,
+        '"*" is not an address or a network.',
+        "127.0.0.1",
+    ),
+    (
         "two sections with one id",
         ("[[topics]]", '[[sections]]\nid = "news"\ntitle = "Old"\n\n[[topics]]'),
         19,

@@ -138,6 +138,7 @@ def test_p12_a_sign_up_counts_when_its_link_was_used(room: Newsroom) -> None:
     assert [(row["what"], row["at"], row["wording_version"]) for row in held["consents"]] == [
         ("signed up", NOON, "2"),
         ("confirmed", NOON + 6 * DAY, ""),
+        ("joined list", NOON + 6 * DAY, ""),
     ]
     assert [row["list"] for row in held["lists"]] == ["bulletin"]
     assert room.readers.sign_up("new@example.org", now=NOON, evidence=FORM) == ""
@@ -536,7 +537,7 @@ def test_p24_one_command_gives_a_person_everything_that_is_held(
     assert "late" not in machine.name
     held = json.loads(machine.read_text("utf-8"))
     assert held["reader"]["email"] == "late@example.org"
-    assert [row["what"] for row in held["consents"]] == ["signed up", "confirmed"]
+    assert [row["what"] for row in held["consents"]] == ["signed up", "confirmed", "joined list"]
     assert [row["mailing"] for row in held["mailings"]] == [ISSUE]
     text = readable.read_text("utf-8")
     for fact in ("late@example.org", "Send me the bulletin.", "2024-05-30 12:00:00 UTC", "accepted"):

@@ -76,7 +76,11 @@ def test_p12_signing_up_needs_the_link_in_the_mail_and_a_button_behind_it(office
     person = office.person(NEW)
     assert person.name == "Siân Ŵyn"
     held = office.subscribers.holding(NEW)
-    assert [(row["what"], row["route"]) for row in held["consents"]] == [("signed up", "form"), ("confirmed", "mail")]
+    assert [(row["what"], row["route"], row["list"]) for row in held["consents"]] == [
+        ("signed up", "form", ""),
+        ("confirmed", "mail", ""),
+        ("joined list", "mail", "events"),
+    ]
     said = held["consents"][0]
     assert said["wording"] == (
         "Send me Harbour Bulletin by email, once a month. Send me Events at the quay by email. A few times a year."
@@ -374,13 +378,20 @@ def test_p12_what_nobody_confirmed_is_forgotten_without_anybody_asking(office: O
     office.sign_up("second@example.com", client="198.51.100.2")
     office.answer()
     press(office.links_in(office.letters("second@example.com")[0])[0])
+    office.subscribers.report("gone@example.com", Cause.UNSUBSCRIBE, now=NOW, how="test")
+    office.sign_up("gone@example.com", client="198.51.100.3")
+    office.answer()
     office.forget()
     assert office.state(NEW) is PENDING
-    assert office.mails.counts() == {"accepted": 2}
+    assert office.subscribers.find("gone@example.com")
+    assert office.mails.counts() == {"accepted": 3}
     office.now = NOW + 8 * DAY
     office.forget()
     assert office.state(NEW) is None
     assert office.subscribers.holding(NEW) == {}
+    assert office.subscribers.find("gone@example.com") is None
+    assert office.state("gone@example.com") is LEFT, "what keeps them from being written to stays"
+    assert office.person(READER).state is SUBSCRIBED
     assert office.state("second@example.com") is SUBSCRIBED
     assert not office.mails.counts()
     with office.engine.connect() as connection:

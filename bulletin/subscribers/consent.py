@@ -68,17 +68,17 @@ class Move:
 _STAYS, _WRITTEN, _LIFTED = Suppression
 State = SubscriberState | None
 
-_SIGNED_UP = "signed up"
+SIGNED_UP = "signed up"
 
 MOVES: Final[Mapping[tuple[Cause, State], Move]] = {
     # A sign-up proves nothing yet. Whoever left keeps their state, so that a sign-up that expires loses nothing.
-    (Cause.SIGN_UP, None): Move(PENDING, _SIGNED_UP, asks=True),
-    (Cause.SIGN_UP, PENDING): Move(PENDING, _SIGNED_UP, asks=True),
-    (Cause.SIGN_UP, LEFT): Move(LEFT, _SIGNED_UP, asks=True),
-    (Cause.SIGN_UP, BOUNCED): Move(BOUNCED, _SIGNED_UP, asks=True),
-    (Cause.SIGN_UP, COMPLAINED): Move(COMPLAINED, _SIGNED_UP, asks=True),
+    (Cause.SIGN_UP, None): Move(PENDING, SIGNED_UP, asks=True),
+    (Cause.SIGN_UP, PENDING): Move(PENDING, SIGNED_UP, asks=True),
+    (Cause.SIGN_UP, LEFT): Move(LEFT, SIGNED_UP, asks=True),
+    (Cause.SIGN_UP, BOUNCED): Move(BOUNCED, SIGNED_UP, asks=True),
+    (Cause.SIGN_UP, COMPLAINED): Move(COMPLAINED, SIGNED_UP, asks=True),
     # Nothing is left of an erased reader but the hash, and that stays until they confirm (P-23).
-    (Cause.SIGN_UP, ERASED): Move(PENDING, _SIGNED_UP, asks=True),
+    (Cause.SIGN_UP, ERASED): Move(PENDING, SIGNED_UP, asks=True),
     (Cause.CONFIRM, PENDING): Move(SUBSCRIBED, "confirmed", _LIFTED),
     (Cause.CONFIRM, LEFT): Move(SUBSCRIBED, "confirmed", _LIFTED),
     (Cause.CONFIRM, BOUNCED): Move(SUBSCRIBED, "confirmed", _LIFTED),

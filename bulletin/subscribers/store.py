@@ -9,7 +9,7 @@ import datetime as dt
 import json
 import secrets
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from itertools import islice
 from typing import Any
@@ -18,6 +18,7 @@ from sqlalchemy import (
     Connection,
     Engine,
     Row,
+    and_,
     bindparam,
     case,
     delete,
@@ -34,7 +35,7 @@ from bulletin.errors import BulletinError
 from bulletin.model import Subscriber, SubscriberState
 from bulletin.stores import reading
 from bulletin.subscribers.belonging import domain_of
-from bulletin.subscribers.consent import AGREES, TAKES_BACK, Cause, Move, Suppression, move
+from bulletin.subscribers.consent import AGREES, SIGNED_UP, TAKES_BACK, Cause, Move, Suppression, move
 from bulletin.subscribers.tokens import AddressHashes, hash_of_token, new_token
 from bulletin.tables import (
     confirmations,
@@ -63,6 +64,8 @@ CONFIRM_WITHIN = dt.timedelta(days=7)
 
 LINK_WITHIN = dt.timedelta(hours=24)
 """How long the two others work (Z-09)."""
+
+_AGREED_OR_WAITING = (SubscriberState.SUBSCRIBED.value, SubscriberState.PENDING.value)
 
 _CHUNK = 500
 """Addresses in one question to the database."""
@@ -224,9 +227,10 @@ class Subscribers:
             there = set(
                 connection.scalars(select(memberships.c.list).where(memberships.c.subscriber == link.subscriber))
             )
-            fresh = [{"subscriber": link.subscriber, "list": name, "since": now} for name in lists if name not in there]
-            if fresh:
-                connection.execute(insert(memberships), fresh)
+            for name in (name for name in lists if name not in there):
+                connection.execute(insert(memberships).values(subscriber=link.subscriber, list=name, since=now))
+                joined = _consent(link.subscriber, "joined list", now, replace(evidence, list=name))
+                connection.execute(insert(consents), [joined])
         return Confirmed.NOW
 
     def readdress_within(self, connection: Connection, subscriber: str, email: str) -> None:
@@ -351,15 +355,33 @@ class Subscribers:
         return Erased(self._hashes.of(email), self._hashes.key_id, now, known=row is not None, records=records)
 
     def expire(self, *, before: dt.datetime, dry_run: bool = False) -> int:
-        """Delete sign-ups that nobody confirmed and that were last asked for before a moment (P-12); how many."""
-        asked = select(confirmations.c.subscriber).where(confirmations.c.at >= before)
-        stale = (people.c.state == SubscriberState.PENDING.value, people.c.changed_at < before)
-        with self._engine.begin() as connection:
-            found = list(connection.scalars(select(people.c.email).where(*stale, people.c.id.not_in(asked))))
-            if not dry_run:
-                for email in found:
-                    self._change(connection, email, Cause.EXPIRE, before, Evidence(how=""))
+        """Delete sign-ups that nobody confirmed and that were last asked for before a moment (P-12); how many.
+
+        Of an address that was suppressed before somebody typed it into the form, the suppression alone stays.
+        """
+        found = self._unconfirmed(before)
+        if not dry_run and found:
+            with self._engine.begin() as connection:
+                for subscriber, email in found.items():
+                    if not self._change(connection, email, Cause.EXPIRE, before, Evidence(how="")):
+                        gone = (people.c.id == subscriber, people.c.state.not_in(_AGREED_OR_WAITING))
+                        connection.execute(delete(people).where(*gone))
         return len(found)
+
+    def _unconfirmed(self, before: dt.datetime) -> dict[str, str]:
+        """Ids and addresses of whom nothing is held but sign-ups of long ago. The search keeps no writer out."""
+        asked = select(confirmations.c.subscriber).where(confirmations.c.at >= before)
+        mine = select(consents.c.number).where(consents.c.subscriber == people.c.id).correlate(people)
+        only_typed = and_(
+            people.c.state.not_in(_AGREED_OR_WAITING),
+            mine.where(consents.c.what == SIGNED_UP).exists(),
+            ~mine.where(consents.c.what != SIGNED_UP).exists(),
+        )
+        stale = or_(people.c.state == SubscriberState.PENDING.value, only_typed)
+        where = (stale, people.c.changed_at < before, people.c.id.not_in(asked))
+        with self._reading.connect() as connection:
+            rows = connection.execute(select(people.c.id, people.c.email).where(*where)).all()
+        return {row.id: row.email for row in rows}
 
     def forget_links(self, *, before: dt.datetime, dry_run: bool = False) -> int:
         """Delete mailed links that expired before a moment; how many."""
@@ -627,7 +649,7 @@ def _row_of(connection: Connection, *, email: str = "", subscriber: str = "") ->
 
 def _had_agreed(connection: Connection, subscriber: str) -> bool:
     """Whether the last word before a bounce was a consent."""
-    no_word = ("bounced", "signed up", "joined list", "left list", "new address")
+    no_word = ("bounced", SIGNED_UP, "joined list", "left list", "new address")
     others = (consents.c.subscriber == subscriber, consents.c.what.not_in(no_word))
     found = select(consents.c.what).where(*others).order_by(consents.c.number.desc()).limit(1)
     return connection.scalar(found) in AGREES

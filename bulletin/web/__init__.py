@@ -1,4 +1,4 @@
-"""The public endpoints: leaving with one click, and choosing to leave or to come back."""
+"""The public endpoints: signing up, leaving with one click, choosing, and seeing what is held."""
 
 from bulletin.web.app import make_app
 

@@ -189,8 +189,9 @@ def may_be_address(typed: str) -> bool:
 
 
 def is_plain(typed: str) -> bool:
-    """Whether this can be somebody's name: one line, and no sign that cannot be seen (M-10)."""
-    return len(typed) <= LONGEST_NAME and all(sign.isprintable() for sign in typed)
+    """Whether this can be somebody's name: one line, and no sign that cannot be seen (M-10) but those that join or part
+    letters, which some scripts need."""
+    return len(typed) <= LONGEST_NAME and all(sign.isprintable() or sign in "\u200c\u200d" for sign in typed)
 
 
 def normal(typed: str) -> str:

@@ -51,7 +51,8 @@ class Pages:
 
     def language(self, request: Request, wanted: str = "") -> str:
         """The language of a page: as its address says, else as its reader wants it, else the publication's."""
-        return language_for(self.config, request.query_params.get("lang") or wanted)
+        asked = request.query_params.get("lang", "")
+        return asked if asked in self.languages else language_for(self.config, wanted)
 
     def words(self, language: str) -> words.Words:
         """The words of the pages."""
