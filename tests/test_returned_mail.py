@@ -13,8 +13,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from mailing import ISSUE, NOON, SECRET
 
+from bulletin.children import ChildFailed, Children
 from bulletin.mailbox.meaning import Office, events_of, kind_of
-from bulletin.mailbox.reading import LARGEST_MAIL, Group, MailKind, read
+from bulletin.mailbox.reading import LARGEST_MAIL, Group, MailKind, read, unreadable
 from bulletin.model import DeliveryEvent, EventKind
 from bulletin.render.message import make_message_id
 from bulletin.subscribers.tokens import Links, bounce_address
@@ -200,6 +201,37 @@ def test_v16_a_report_on_twenty_recipients_is_no_mail_of_many_parts() -> None:
     whole = mail("several-recipients").decode()
     whole = re.sub(r"(?s)Final-Recipient.*(?=--ss--)", lambda _: groups, whole, count=1)
     assert len(told(whole.encode())) == 25
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ("Original-Rcpt-To: " + "a" * 900_000, MailKind.COMPLAINT),
+        ("Action: failed\r\nDiagnostic-Code: " + "a" * 900_000, MailKind.REPORT),
+        ("Action: failed\r\n" * 50_000, MailKind.ASIDE),
+    ],
+    ids=["long address", "long reason", "many recipients"],
+)
+def test_v16_one_mail_cannot_make_much_work(said: str, kind: MailKind) -> None:
+    """V-16: long fields are cut before they are looked at, and nobody has to decide on thousands of recipients."""
+    part = "delivery-status" if "Action" in said else "feedback-report"
+    head = f"Content-Type: multipart/report; boundary=b\r\n\r\n--b\r\nContent-Type: message/{part}\r\n\r\n"
+    found = read(f"{head}{said}\r\n--b--\r\n".encode())
+    assert found.kind is kind
+    [event] = events_of(found, OFFICE, at=NOON)
+    assert event.doubt
+    assert len(event.reason + event.address) < 5000
+
+
+def test_v16_a_mail_that_takes_long_to_read_is_ended_and_set_aside() -> None:
+    """V-16: decoding this subject would take many seconds."""
+    slow = b"Subject: " + b"=?utf-8?q?x?= " * 65_000 + b"\r\n\r\n"
+    with Children(["bulletin.mailbox.reading"], workers=1, seconds=1) as children:
+        with pytest.raises(ChildFailed) as failure:
+            children.run(read, slow)
+        assert children.run(read, mail("opt-out")).kind is MailKind.OTHER
+    [event] = events_of(unreadable(slow, str(failure.value)), OFFICE, at=NOON)
+    assert "takes longer than 1 s" in event.doubt
 
 
 NAMES = sorted(path.stem for path in CORPUS.glob("*.eml"))

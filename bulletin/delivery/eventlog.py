@@ -211,8 +211,8 @@ def _insert_new(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> li
 
 
 def _line(text: str) -> str:
-    """One line that any database takes, without addresses."""
-    return without_addresses(text.encode("utf-8", "replace").decode())
+    """One line that any database takes, without addresses. What is very long is cut first, as looking takes time."""
+    return without_addresses(text[:2000].encode("utf-8", "replace").decode())
 
 
 def _row(placed: Placed, now: dt.datetime) -> dict[str, Any]:

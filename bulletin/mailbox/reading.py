@@ -30,6 +30,12 @@ LARGEST_MAIL: Final = 1_000_000
 MOST_PARTS: Final = 20
 """Parts of one, at any depth (V-16)."""
 
+MOST_RECIPIENTS: Final = 100
+"""Recipients of one report, and addresses that a mail was sent to. A copy of ours has one recipient (M-16)."""
+
+_LONGEST: Final = 2000
+"""Characters of a field that are looked at; no field that means anything to us is longer."""
+
 _STATUS: Final = frozenset({"message/delivery-status", "message/global-delivery-status"})
 _FEEDBACK: Final = "message/feedback-report"
 _WHOLE_COPY: Final = frozenset({"message/rfc822", "message/global"})
@@ -120,6 +126,9 @@ def _read(message: Message, digest: str) -> Mail:
     status = [part for part in report if part.get_content_type() in _STATUS]
     feedback = [part for part in report if part.get_content_type() == _FEEDBACK]
     said = _fields("".join(_text(part) for part in feedback))
+    groups = tuple(_groups(_fields("\n\n".join(_text(part) for part in status))))
+    if len(groups) > MOST_RECIPIENTS:
+        return Mail(kind=MailKind.ASIDE, id=digest, why=f"it reports on more than {MOST_RECIPIENTS} recipients")
     copies = [copy for part in report if (copy := _copy(part)) is not None]
     named = _header(message, "Message-ID")
     return Mail(
@@ -129,8 +138,8 @@ def _read(message: Message, digest: str) -> Mail:
         at=_received(message),
         sender=next(iter(_addresses(message, ["From"])), ""),
         subject=_words(message, "Subject"),
-        recipients=tuple(_addresses(message, [*_ENVELOPE_RECIPIENT, "To", "Cc"])),
-        groups=tuple(_groups(_fields("\n\n".join(_text(part) for part in status)))),
+        recipients=tuple(_addresses(message, [*_ENVELOPE_RECIPIENT, "To", "Cc"]))[:MOST_RECIPIENTS],
+        groups=groups,
         feedback=next((value.lower() for name, value in said if name == "feedback-type"), ""),
         concerns=tuple(
             address
@@ -299,27 +308,27 @@ def _fields(text: str) -> list[tuple[str, str]]:
     """Every "Name: value" of a text, with its lines put together; names in small letters."""
     unfolded = re.sub(r"\r?\n[ \t]+(?=\S)", " ", text)
     found = (re.match(r"([A-Za-z][A-Za-z0-9-]*)[ \t]*:(.*)", line) for line in unfolded.splitlines())
-    return [(field[1].lower(), field[2].strip()) for field in found if field]
+    return [(field[1].lower(), field[2].strip()[:_LONGEST]) for field in found if field]
 
 
 def _header(message: Message, name: str) -> str:
     """A header as it stands, on one line."""
-    return " ".join(str(message.get(name, "")).split())
+    return " ".join(str(message.get(name, "")).split())[:_LONGEST]
 
 
 def _words(message: Message, name: str) -> str:
     """A header that may be encoded, as people read it."""
-    raw = _header(message, name)
+    raw = " ".join(str(message.get(name, "")).split())
     try:
-        return " ".join(str(make_header(decode_header(raw))).split())
+        return " ".join(str(make_header(decode_header(raw))).split())[:_LONGEST]
     except (ValueError, LookupError, UnicodeError):
-        return raw
+        return raw[:_LONGEST]
 
 
 def _addresses(message: Message, names: Sequence[str]) -> Iterator[str]:
     for name in names:
         raw = [str(value) for value in message.get_all(name, [])]
-        yield from (address for _, address in getaddresses(raw) if "@" in address)
+        yield from (address for _, address in getaddresses(raw) if "@" in address and len(address) < _LONGEST)
 
 
 def _address(text: str) -> str:
