@@ -89,6 +89,7 @@ def examine(home: Publication, outside: Outside, *, is_example: Callable[[str], 
         return
     yield from whole.lines(setup, outside.look, outside.fetch)
     yield from _mail_server(home, way)
+    yield from _coming_back(home)
     yield from _pages(home, outside, is_example)
 
 
@@ -179,6 +180,23 @@ def _account(home: Publication, way: Way) -> Iterator[Line]:
         yield Line(State.PASS, f"Mail service: {check(_surroundings(home))}")
     except BulletinError as error:
         yield Line(State.FAIL, f"Mail service: {error.message.rstrip('.')}.", error.hint)
+
+
+def _coming_back(home: Publication) -> Iterator[Line]:
+    """Whether the mailbox for bounces and opt-outs can be read (L-11)."""
+    from bulletin.mailbox.imap import open_box
+
+    mailbox, sender = home.config.mailbox, home.config.sender
+    if mailbox is None:
+        if sender.bounces or sender.unsubscribe_mailbox:
+            what = "Mailbox: nothing reads what comes to bounces and unsubscribe_mailbox of [sender]."
+            yield Line(State.LOOK, what, "Describe the mailbox under [mailbox]. See: bulletin help after-sending")
+        return
+    try:
+        with open_box(mailbox, home.environment, read_only=True):
+            yield Line(State.PASS, f"Mailbox: {mailbox.host} lets us read {mailbox.folder}.")
+    except BulletinError as error:
+        yield Line(State.FAIL, f"Mailbox: {error.message}", error.hint)
 
 
 def _surroundings(home: Publication) -> Surroundings:

@@ -27,6 +27,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from dnsserver import NameServer, dns_server
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from imapserver import PASSWORD, USER, imap_server
 from localweb import site
 from mailserver import mail_server
 from test_doctor import SETTINGS
@@ -593,6 +594,23 @@ def test_a_mail_server_with_protection_and_log_in_passes(tmp_path: Path) -> None
             line = worst(list(examine(home, outside(names))), "TLS:")
             assert (line.state, password in repr(line)) == (state, False), line
         assert server.delivered == []
+
+
+def test_the_mailbox_for_bounces_and_opt_outs_is_tried_out(tmp_path: Path) -> None:
+    """L-11: nothing in it is changed, and a mailbox that nobody reads is told of."""
+    with imap_server(tmp_path) as server, dns_server(good_zone()) as names:
+        server.put(b"Subject: x\r\n\r\n")
+        settings = f'host = "localhost"\nport = {server.port}\nuser = "{USER}"\ndone_folder = "Done"\n'
+        mailbox = f'outbox:\n[mailbox]\n{settings}ca_file = "{server.ca_file.as_posix()}"\n'
+        for password, state in ((PASSWORD, State.PASS), ("wrong", State.LOOK)):
+            home = home_with(tmp_path, provider=mailbox, BULLETIN_MAILBOX_PASSWORD=password)
+            assert worst(list(examine(home, outside(names))), "Mailbox").state is state
+        assert server.flags() == [set()]
+        file = tmp_path / "bulletin.toml"
+        text = file.read_text("utf-8").partition("[mailbox]")[0]
+        file.write_text(text.replace("[sender]", '[sender]\nbounces = "bounces@harbour-trust.uk"'), "utf-8")
+        line = worst(list(examine(open_publication(tmp_path, {}), outside(names))), "Mailbox")
+        assert (line.state, "[mailbox]" in line.hint) == (State.LOOK, True)
 
 
 def test_the_end_of_passwords_at_microsoft_is_told_in_time(tmp_path: Path) -> None:
