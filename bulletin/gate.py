@@ -37,6 +37,8 @@ _MARKDOWN_LINK: Final = re.compile(r"!?\[([^\]]*)\](?:\(\s*<?([^)\s>]*)>?[^)]*\)
 _SENTENCE_END: Final = re.compile(r"(?<=[.!?])[\"'”’)*_]*\s+|\n\s*\n|\n\s*(?:[-*+]|\d+[.)])\s+")
 _WEB: Final = re.compile(r"https?://[^\s<>\"'\])]+", re.IGNORECASE)
 _LEGIBLE: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f\ufffd]{5,}")
+_PACKED: Final = b"\x1f\x8b"
+_MOST_UNPACKED: Final = 64 << 20
 _WORDS: Final = re.compile(r"[^\W_]+")
 
 
@@ -371,6 +373,8 @@ def _is_text(data: bytes) -> bool:
 
 def _readable(data: bytes) -> str:
     """Bytes as text. Of a picture, the pieces that can be read, also those in two bytes a letter, and its notes."""
+    if data.startswith(_PACKED):
+        data = _unpacked(data)
     if _is_text(data):
         return data.decode("utf-8")
     pieces = [
@@ -379,6 +383,16 @@ def _readable(data: bytes) -> str:
         for piece in _LEGIBLE.findall(form.decode("utf-8", "replace"))
     ]
     return "\n".join([*pieces, *_notes(data)])
+
+
+def _unpacked(data: bytes) -> bytes:
+    """What a packed file holds, such as a part of a search index; what is damaged, as it is."""
+    import zlib
+
+    try:
+        return zlib.decompressobj(wbits=31).decompress(data, _MOST_UNPACKED)
+    except zlib.error:
+        return data
 
 
 def _notes(data: bytes) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import gzip
 import html
 import json
 import string
@@ -176,6 +177,12 @@ def test_a_canary_packed_into_a_picture_is_found_s24() -> None:
     exif = PillowImage.Exif()
     exif[0x010E] = "Operation Kestrel begins"
     assert "the headline" in leaks("2024-05/images/door.png", picture(exif=exif))
+
+
+def test_a_canary_packed_into_a_search_index_is_found_s24() -> None:
+    """Pieces of an index are packed to load quickly; their names may say nothing of it."""
+    assert "the headline" in leaks("search/part.pf_index", gzip.compress(b'{"t": "Operation Kestrel begins"}'))
+    gate.check_public({**build(ISSUE), "search/part.pf_index": b"\x1f\x8b damaged"}, [ISSUE], CONFIG)
 
 
 @pytest.mark.parametrize(

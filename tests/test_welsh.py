@@ -248,6 +248,38 @@ def test_readers_get_the_language_they_asked_for_w03(home: Publication, capsys: 
     }
 
 
+def test_what_is_kept_for_a_list_reaches_its_members_in_their_language_and_nobody_else(tmp_path: Path) -> None:
+    """S-26, W-03, L-11: also not who was taken off the list while the mailing was prepared."""
+    (tmp_path / "readers.csv").write_text(
+        "email,language,lists\na@example.org,cy,board\nb@example.org,,board\nc@example.org,cy,\nd@example.org,,\n"
+        "out@example.org,,board\n"
+    )
+    home_in(tmp_path)
+    settings = tmp_path / "bulletin.toml"
+    text = settings.read_text("utf-8").replace('domains = ["force.example.org"]', 'lists = ["board"]')
+    settings.write_text(f'{text}\n[[lists]]\nid = "board"\ntitle = "Board"\n', "utf-8")
+    home = open_publication(tmp_path, {"BULLETIN_SECRET": "k" * 40})
+    flow.import_subscribers(home, tmp_path / "readers.csv", basis="asked")
+    prepared = flow.prepare_sending(home, "2024-06")
+    flow.take_off_list(home, "board", ["out@example.org"])
+    flow.send(home, prepared)
+    found = {}
+    for file in home.outbox_dir.rglob("*.eml"):
+        message = email.message_from_bytes(file.read_bytes(), policy=email.policy.default)
+        part = message.get_body(("plain",))
+        assert part
+        said = part.get_content()
+        kept = [words for words in ("Figures kept for officers", "Ffigurau i swyddogion") if words in said]
+        found[str(message["To"]).strip("<>")] = kept
+    assert {address: kept for address, kept in found.items() if address != "out@example.org"} == {
+        "a@example.org": ["Ffigurau i swyddogion"],
+        "b@example.org": ["Figures kept for officers"],
+        "c@example.org": [],
+        "d@example.org": [],
+    }
+    assert not found.get("out@example.org")
+
+
 def test_without_a_translation_welsh_readers_get_the_english_issue(tmp_path: Path) -> None:
     home = home_in(tmp_path, None)
     (tmp_path / "readers.csv").write_text("email,language\ncy@example.org,cy\n", "utf-8")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from bulletin.addresses import same_story_key
 from bulletin.checks._reading import Passage, clipped, links, passages, plain_key, sentences
 from bulletin.checks._rule import Found, Material, check
+from bulletin.config import AudienceSetting
 from bulletin.door import Loc
 from bulletin.model import Item, Severity
 
@@ -46,6 +47,39 @@ def restricted_elsewhere(material: Material) -> Iterator[Found]:
                     f'this is the link of the item "{item.id}", which is kept for {" and ".join(item.audience)}.',
                     "Take it out here, or open the item to the same readers.",
                 )
+
+
+@check("AUD02", Severity.LOOK)
+def open_door(material: Material) -> Iterator[Found]:
+    """An item is kept for an audience that any reader can join by themselves.
+
+    *Why*: readers choose topics, languages and public lists on their own page, and nobody looks who does. It serves to
+    spare the others what is of no use to them, and keeps nothing from anybody.
+
+    *Instead of*: an item for officers, kept for everyone who chose the topic stalking.
+
+    *Write*: an audience of exact domains, or of a list that only you fill. If nothing in the item needs keeping, accept
+    this under `allow`.
+    """
+    public = {known.id for known in material.config.lists if known.public}
+    doors = {known.id: known.title for known in material.config.audiences if _opens_itself(known, public)}
+    for at, item in material.items():
+        for place, audience in enumerate(item.audience):
+            if item.restricted and audience in doors:
+                yield Found(
+                    (*at, "audience", place),
+                    f'this item is kept for "{doors[audience]}", which any reader can join by themselves.',
+                    "Keep it for an audience of exact domains, or of a list that only you fill.",
+                )
+
+
+def _opens_itself(audience: AudienceSetting, public: Collection[str]) -> bool:
+    """Whether nothing that the audience names is in the publisher's hand."""
+    if audience.domains or audience.forces or audience.organisations or audience.roles:
+        return False
+    return any(name in public for name in audience.lists) or bool(
+        not audience.lists and (audience.topics or audience.languages)
+    )
 
 
 def _reaches_others(owner: Item | None, kept: Item) -> bool:
