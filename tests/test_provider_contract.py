@@ -270,6 +270,27 @@ def test_an_answer_that_confirms_nothing_is_no_success(service: StandIn) -> None
     assert service.mails == []
 
 
+def test_a_call_that_stays_unanswered_under_its_key_is_unknown(service: StandIn) -> None:
+    """Promise 4: that the second try is put off says nothing about the first, which may have been carried out."""
+    service.script = ["take", (503, {}, ""), (503, {}, "")]
+    one = letters("ann", "bob", "cat")[: at_once(service)]
+    outcomes, _ = deliver(service, one)
+    assert kinds(outcomes) == [UNKNOWN] * len(one)
+    assert len(service.mails) == len(one)
+
+
+def test_a_call_that_is_too_large_is_made_in_parts(service: StandIn) -> None:
+    one = letters("ann", "bob", "cat")[: at_once(service)]
+    service.script = [(413, {}, "{}")]
+    if len(one) > 1:
+        outcomes, _ = deliver(service, one)
+        assert kinds(outcomes) == [ACCEPTED] * len(one)
+        assert [mail.address for mail in service.mails] == [each.address for each in one]
+        service.script = [(413, {}, "{}")]
+    with pytest.raises(ProviderError, match="413"):
+        deliver(service, one[:1])
+
+
 def test_a_service_that_cannot_be_reached_was_certainly_not_told(service: StandIn) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

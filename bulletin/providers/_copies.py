@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import html
+import itertools
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import quote
 from typing import Any, Generic, TypeVar
@@ -21,7 +22,6 @@ from bulletin.render.message import Message, checked
 T = TypeVar("T")
 
 _PLAIN_IN_JSON = re.compile(r"[ !#-\[\]-~]*")
-_HTML = re.compile(r"[&<>\"']")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +46,8 @@ class Entries:
     """Writes the JSON of one copy after the other. `describe` must use the values of a `Copy` as they are.
 
     `tag` gives the form of a key that the provider takes. `nested` says that `describe` puts personal values into JSON
-    that is itself a text in JSON.
+    that is itself a text in JSON. `bare` leaves out the braces around what is described, so that it is a member of an
+    object. Letters are filled in by the thousand, so this is written for speed.
     """
 
     def __init__(
@@ -56,36 +57,54 @@ class Entries:
         *,
         tag: Callable[[str], str] = lambda key: key,
         nested: bool = False,
+        bare: bool = False,
     ) -> None:
-        self._message, self._describe, self._tag = message, describe, tag
+        self._message, self._describe, self._tag, self._bare = message, describe, tag, bare
         self._encoded = _twice_in_json if nested else in_json
-        self._made: dict[tuple[str, ...], tuple[bytes | str, ...]] = {}
+        self._fields = tuple(message.markers)
+        self._made: dict[tuple[str, ...], _Form] = {}
 
-    def of(self, letters: Sequence[Letter]) -> Iterator[bytes]:
-        """The JSON of each letter's copy. Raises `BulletinError` if a value cannot stand in a header."""
+    def joined(self, letters: Sequence[Letter], *, before: bytes = b"[", after: bytes = b"]") -> bytes:
+        """The JSON of each letter's copy, with commas between and something around; joined once, for it may be long.
+
+        Raises `BulletinError` if a value cannot stand in a header.
+        """
+        pieces = [before]
         for letter in letters:
             own = self._message.personal_headers(letter)
-            names = tuple(own)
-            pieces = self._made.get(names)
-            if pieces is None:
-                pieces = self._made[names] = tuple(self._pieces(names))
-            values = self._values(letter, own)
-            yield b"".join([piece if isinstance(piece, bytes) else values[piece] for piece in pieces])
+            form, values = self._form(tuple(own)), self._values(letter, own)
+            start = len(pieces)
+            pieces += form.pieces
+            for place, hole in form.places:
+                pieces[start + place] = values[hole]
+        pieces[-1] = after
+        return b"".join(pieces)
 
-    def _pieces(self, names: Sequence[str]) -> Iterator[bytes | str]:
-        """Pieces of JSON, and between them the names of what goes there."""
-        message = self._message
+    def digest(self, letters: Sequence[Letter]) -> bytes:
+        """A digest of all that `joined` writes, without writing it."""
+        told = hashlib.sha256()
+        for letter in letters:
+            own = self._message.personal_headers(letter)
+            told.update(b"\0".join([self._form(tuple(own)).digest, *self._values(letter, own)]))
+        return told.digest()
+
+    def _form(self, names: tuple[str, ...]) -> _Form:
+        """What is the same in all copies that have these headers of their own."""
+        if names not in self._made:
+            self._made[names] = self._form_with(names)
+        return self._made[names]
+
+    def _form_with(self, names: Sequence[str]) -> _Form:
+        message, fields = self._message, self._fields
         # Nobody can write a text that holds its own digest.
         mark = "hole" + hashlib.sha256(f"{message.subject}\0{message.text}\0{message.html}".encode()).hexdigest()[:24]
-        holes = ["address", "key", *(f"{kind}:{name}" for kind in ("text", "html") for name in message.markers)]
-        holes += [f"header:{name}" for name in names]
-        hole = {name: f"{mark}x{number:03}" for number, name in enumerate(holes)}
-        own = {name: hole[f"header:{name}"] for name in names}
-        personal = {name: hole[f"text:{name}"] for name in message.markers}
-        personal_html = {name: hole[f"html:{name}"] for name in message.markers}
+        holes = (f"{mark}x{number:03}" for number in itertools.count())
+        address, key = next(holes), next(holes)
+        # In the order of `_values`.
+        personal, own, personal_html = (dict(zip(some, holes, strict=False)) for some in (fields, names, fields))
         copy = Copy(
-            address=hole["address"],
-            key=hole["key"],
+            address=address,
+            key=key,
             html=with_values(message.html, message.markers, personal_html),
             text=with_values(message.text, message.markers, personal),
             headers={**message.headers, **own},
@@ -93,18 +112,38 @@ class Entries:
             personal=personal,
             personal_html=personal_html,
         )
-        for number, part in enumerate(re.split(f"{mark}x(\\d\\d\\d)", json_text(self._describe(copy)))):
-            yield holes[int(part)] if number % 2 else part.encode()
+        written = json_text(self._describe(copy))
+        parts = re.split(f"{mark}x(\\d\\d\\d)", written[1:-1] if self._bare else written)
+        return _Form(
+            pieces=(*(part.encode() for part in parts), b","),
+            places=tuple((place, int(parts[place])) for place in range(1, len(parts), 2)),
+            digest=hashlib.sha256(written.encode()).digest(),
+        )
 
-    def _values(self, letter: Letter, headers: Mapping[str, str]) -> dict[str, bytes]:
-        values = {"address": in_json(letter.address), "key": in_json(self._tag(letter.key))}
-        for name in self._message.markers:
-            value = letter.personal[name]
-            values[f"text:{name}"] = encoded = self._encoded(value)
-            values[f"html:{name}"] = self._encoded(html.escape(value)) if _HTML.search(value) else encoded
-        for name, value in headers.items():
-            values[f"header:{name}"] = in_json(value)
-        return values
+    def _values(self, letter: Letter, own: Mapping[str, str]) -> list[bytes]:
+        """What goes into the holes of a form: address and key, personal values, own headers, and values for HTML."""
+        personal = [letter.personal[field] for field in self._fields]
+        others = [letter.address, self._tag(letter.key)]
+        words = "".join([*others, *personal, *own.values()])
+        if words.isascii() and words.isprintable() and '"' not in words and "\\" not in words:
+            encoded = [value.encode() for value in personal]
+            values = [*(value.encode() for value in others), *encoded, *(value.encode() for value in own.values())]
+        else:
+            encoded = [self._encoded(value) for value in personal]
+            values = [*map(in_json, others), *encoded, *map(in_json, own.values())]
+        if not any(sign in value for value in personal for sign in "&<>\"'"):
+            return values + encoded
+        return values + [self._encoded(html.escape(value)) for value in personal]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Form:
+    """A copy's JSON cut at its holes, with a comma at the end."""
+
+    pieces: tuple[bytes, ...]
+    places: tuple[tuple[int, int], ...]
+    """Place of each hole among the pieces, and which value goes there."""
+    digest: bytes
 
 
 class Once(Generic[T]):

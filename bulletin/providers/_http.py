@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 from bulletin.errors import BulletinError
 
@@ -73,15 +73,15 @@ class HttpResponse:
         A date is measured against the answer's own, so that a wrong clock on this machine does no harm.
         """
         header = self.headers.get("retry-after", "").strip()
-        if re.fullmatch(r"\d{1,6}(\.\d+)?", header):
+        if re.fullmatch(r"[0-9]{1,6}(\.[0-9]+)?", header):
             return float(header)
         now, until = _moment(self.headers.get("date", "")), _moment(header)
         reset = self.headers.get("x-ratelimit-reset", "")
-        if until is None and re.fullmatch(r"\d{10}", reset):  # seconds since 1970, where there is no other word
+        if until is None and re.fullmatch(r"[0-9]{10}", reset):  # seconds since 1970, where there is no other word
             until = float(reset)
         if until is not None and now is not None:
             return max(0.0, until - now)
-        words = re.search(r"try again (?:after|in) (\d{1,6}) second", self.body)
+        words = re.search(r"try again (?:after|in) ([0-9]{1,6}) second", self.body)
         return float(words[1]) if words else None
 
 
@@ -120,7 +120,8 @@ def basic(user: str, password: str) -> str:
 
 def with_query(url: str, parameters: Iterable[tuple[str, object]]) -> str:
     """The address with these parameters; those without a value are left out."""
-    query = urlencode([(name, str(value)) for name, value in parameters if value not in (None, "")])
+    told = [(name, str(value)) for name, value in parameters if value not in (None, "")]
+    query = urlencode(told, quote_via=quote, safe="")
     return f"{url}?{query}" if query else url
 
 

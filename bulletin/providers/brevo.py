@@ -139,11 +139,11 @@ class Brevo(Api):
             "htmlContent": "<p></p>",
             "tags": [mailing],
         }
-        versions = b",".join(self.entries(message, mailing).of(letters))
-        words = b'%s,"messageVersions":[%s]' % (json_text(shared)[:-1].encode(), versions)
-        key = uuid.UUID(bytes=hashlib.sha256(words).digest()[:16], version=4)
-        headers = json_text({"idempotencyKey": str(key), **self._trial}).encode()
-        made = self.call("POST", "/v3/smtp/email", body=b'%s,"headers":%s}' % (words, headers))
+        entries, words = self.entries(message, mailing), json_text(shared)
+        digest = hashlib.sha256(words.encode() + entries.digest(letters)).digest()
+        headers = {"idempotencyKey": str(uuid.UUID(bytes=digest[:16], version=4)), **self._trial}
+        before = f'{words[:-1]},"headers":{json_text(headers)},"messageVersions":['.encode()
+        made = self.call("POST", "/v3/smtp/email", body=entries.joined(letters, before=before, after=b"]}"))
         return replace(made, headers={**made.headers, **self._trial})
 
     def outcomes(self, letters: Sequence[Letter], response: HttpResponse) -> list[Outcome] | Trouble:

@@ -108,7 +108,7 @@ class MailerSend(Api):
 
     def request(self, mailing: str, letters: Sequence[Letter], message: Message) -> HttpRequest:
         """One call with a whole message for each letter."""
-        return self.call("POST", "/v1/bulk-email", body=b"[%s]" % b",".join(self.entries(message, mailing).of(letters)))
+        return self.call("POST", "/v1/bulk-email", body=self.entries(message, mailing).joined(letters))
 
     def outcomes(self, letters: Sequence[Letter], response: HttpResponse) -> list[Outcome] | Trouble:
         """All the same: it only says that it has the call."""

@@ -23,7 +23,7 @@ from bulletin.config import Config, provider_settings
 from bulletin.errors import BulletinError
 from bulletin.model import STRICT, DeliveryEvent, EventKind, Letter, Outcome
 from bulletin.providers import _http, _reports
-from bulletin.providers._copies import Copy, Entries, Once, in_json, subject_of, with_values
+from bulletin.providers._copies import Copy, Entries, Once, subject_of, with_values
 from bulletin.providers._http import HttpRequest, HttpResponse, Post
 from bulletin.providers._provider import (
     Call,
@@ -152,13 +152,12 @@ class Mailgun(Api):
     def request(self, mailing: str, letters: Sequence[Letter], message: Message) -> HttpRequest:
         """One call for all letters. Each reader sees only their own address, and has their own unsubscribe header."""
         form = self._forms(message, mailing)
-        values = zip(letters, form.entries.of(letters), strict=True)
-        variables = b",".join([b'"%s":%s' % (in_json(letter.address), entry) for letter, entry in values])
+        variables = form.entries.joined(letters, before=b"{", after=b"}").decode()
         own = message.personal_headers(letters[0])
         fields = [
             *form.fields,
             *((f"h:{name}", f"%recipient.{_variable(name)}%") for name in own),
-            ("recipient-variables", f"{{{variables.decode()}}}"),
+            ("recipient-variables", variables),
         ]
         content_type, body = _http.form(fields, ("to", [letter.address for letter in letters]))
         made = self.call("POST", "/messages", body=body)
@@ -203,7 +202,7 @@ class _Form:
         )
         written = "".join(value for _, value in fields)
         used = {name: sign for name, sign in _LITERALS.items() if f"%recipient.{name}%" in written}
-        return cls(fields, Entries(message, lambda copy: _variables(copy, used)))
+        return cls(fields, Entries(message, lambda copy: {copy.address: _variables(copy, used)}, bare=True))
 
 
 def _variables(copy: Copy, literals: dict[str, str]) -> dict[str, str]:

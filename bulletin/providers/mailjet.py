@@ -132,9 +132,9 @@ class Mailjet(Api):
             "TrackOpens": "disabled",
             "TrackClicks": "disabled",
         }
-        start = json_text({"SandboxMode": self._testing, "Globals": shared})[:-1].encode()
-        messages = b",".join(self.entries(message, mailing).of(letters))
-        return self.call("POST", "/v3.1/send", body=b'%s,"Messages":[%s]}' % (start, messages))
+        before = json_text({"SandboxMode": self._testing, "Globals": shared})[:-1].encode() + b',"Messages":['
+        body = self.entries(message, mailing).joined(letters, before=before, after=b"]}")
+        return self.call("POST", "/v3.1/send", body=body)
 
     def outcomes(self, letters: Sequence[Letter], response: HttpResponse) -> list[Outcome] | Trouble:
         """In the order of the call, whatever the status: one bad message makes the whole call look bad."""

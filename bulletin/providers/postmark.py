@@ -116,8 +116,7 @@ class Postmark(Api):
 
     def request(self, mailing: str, letters: Sequence[Letter], message: Message) -> HttpRequest:
         """One call with a whole message for each letter."""
-        body = b",".join(self.entries(message, mailing).of(letters))
-        return self.call("POST", "/email/batch", body=b"[%s]" % body)
+        return self.call("POST", "/email/batch", body=self.entries(message, mailing).joined(letters))
 
     def outcomes(self, letters: Sequence[Letter], response: HttpResponse) -> list[Outcome] | Trouble:
         """In the order of the call. 200 says nothing about a single message; its own code does."""

@@ -115,10 +115,10 @@ class Resend(Api):
 
     def request(self, mailing: str, letters: Sequence[Letter], message: Message) -> HttpRequest:
         """One call with a whole message for each letter. Good ones are sent although others are refused."""
-        body = b"[%s]" % b",".join(self.entries(message, mailing).of(letters))
-        made = self.call("POST", "/emails/batch", body=body)
+        entries = self.entries(message, mailing)
+        made = self.call("POST", "/emails/batch", body=entries.joined(letters))
         # The same words have the same key, and other words another one.
-        named = {"Idempotency-Key": hashlib.sha256(body).hexdigest(), "x-batch-validation": "permissive"}
+        named = {"Idempotency-Key": entries.digest(letters).hex(), "x-batch-validation": "permissive"}
         return replace(made, headers={**made.headers, **named})
 
     def outcomes(self, letters: Sequence[Letter], response: HttpResponse) -> list[Outcome] | Trouble:

@@ -137,8 +137,8 @@ class SendGrid(Api):
             },
             "mail_settings": {"sandbox_mode": {"enable": self._testing}},
         }
-        readers = b",".join(self.entries(message, mailing).of(letters))
-        body = b'%s,"personalizations":[%s]}' % (json_text(shared)[:-1].encode(), readers)
+        before = json_text(shared)[:-1].encode() + b',"personalizations":['
+        body = self.entries(message, mailing).joined(letters, before=before, after=b"]}")
         return self.call("POST", "/v3/mail/send", body=body)
 
     def outcomes(self, letters: Sequence[Letter], response: HttpResponse) -> list[Outcome] | Trouble:

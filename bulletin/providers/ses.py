@@ -21,7 +21,7 @@ from bulletin.config import Config, provider_settings
 from bulletin.errors import BulletinError
 from bulletin.model import STRICT, DeliveryEvent, EventKind, Letter, Outcome, OutcomeKind
 from bulletin.providers import _aws, _reports
-from bulletin.providers._copies import Copy, json_text, key_as_tag, key_of_tag, sender_of, subject_of
+from bulletin.providers._copies import Copy, Once, json_text, key_as_tag, key_of_tag, sender_of, subject_of
 from bulletin.providers._http import HttpRequest, HttpResponse, Post
 from bulletin.providers._provider import (
     Call,
@@ -126,6 +126,7 @@ class Ses(Api):
     ) -> None:
         super().__init__(base, credentials.secret)
         self._settings, self._credentials, self._now = settings, credentials, now
+        self._contents = Once(lambda message, mailing: _Content(message))
 
     def tag_of(self, key: str) -> str:
         """Tags hold letters, digits, "-" and "_" only."""
@@ -143,7 +144,7 @@ class Ses(Api):
     def describe(self, message: Message, mailing: str, copy: Copy) -> dict[str, Any]:
         """What is said of one reader."""
         values = {**copy.personal, **{f"{name}_html": value for name, value in copy.personal_html.items()}}
-        literals = _Content(message).literals
+        literals = self._contents(message, mailing).literals
         return {
             "Destination": {"ToAddresses": [copy.address]},
             "ReplacementEmailContent": {
@@ -155,7 +156,7 @@ class Ses(Api):
 
     def request(self, mailing: str, letters: Sequence[Letter], message: Message) -> HttpRequest:
         """One call; SES fills in what is said of each reader."""
-        content, reply_to = _Content(message), message.envelope.reply_to
+        content, reply_to = self._contents(message, mailing), message.envelope.reply_to
         configuration = self._settings.configuration_set
         shared = {
             "FromEmailAddress": sender_of(message),
@@ -173,8 +174,8 @@ class Ses(Api):
                 "Tracking": {"OpenTrackingEnabled": "DISABLED", "ClickTrackingEnabled": "DISABLED"}
             },
         }
-        entries = b",".join(self.entries(message, mailing).of(letters))
-        body = b'%s,"BulkEmailEntries":[%s]}' % (json_text(shared)[:-1].encode(), entries)
+        before = json_text(shared)[:-1].encode() + b',"BulkEmailEntries":['
+        body = self.entries(message, mailing).joined(letters, before=before, after=b"]}")
         return self.call("POST", "/v2/email/outbound-bulk-emails", body=body)
 
     def outcomes(self, letters: Sequence[Letter], response: HttpResponse) -> list[Outcome] | Trouble:

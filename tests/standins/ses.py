@@ -160,7 +160,7 @@ class Ses(StandIn):
 
     @classmethod
     def prove(cls, value: Any, *, at: float) -> Call:
-        return _note({"Type": "Notification", "Message": json.dumps(value)}, at=at)
+        return note({"Type": "Notification", "Message": json.dumps(value)}, at=at)
 
     @classmethod
     def unproved(cls, good: Call) -> list[Call]:
@@ -223,7 +223,7 @@ def _authority() -> tuple[Any, Path]:
     return key, path
 
 
-def _note(words: dict[str, Any], *, at: float) -> Call:
+def note(words: dict[str, Any], *, at: float) -> Call:
     """A message of SNS, signed."""
     moment = dt.datetime.fromtimestamp(at, dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
     signed = {"MessageId": "n1", "Timestamp": moment, "TopicArn": TOPIC, **words}
