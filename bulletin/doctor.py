@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 from bulletin.domains._line import Line, State
 from bulletin.errors import BulletinError
 from bulletin.model import EVERYONE
-from bulletin.providers._provider import Surroundings, way_of
+from bulletin.providers._provider import Surroundings, only_tries, way_of
 from bulletin.providers._provider import load as load_provider
 from bulletin.publication import DATABASE_VARIABLE, SECRET_VARIABLE, Publication
 
@@ -202,6 +202,12 @@ def _provider(home: Publication) -> Iterator[Line]:
             yield Line(
                 State.PASS, f"Provider: {name}; its settings and keys are there. Nobody was asked whether they fit."
             )
+        if only_tries(provider, name, surroundings):
+            hint = "That is right for trying things out. See: bulletin help providers"
+            yield Line(State.LOOK, f"Trials: {name} is told to take mail and to deliver none.", hint)
+        if provider.CAPABILITIES.text_only:
+            hint = "Readers get the plain text alone. See: bulletin help providers"
+            yield Line(State.LOOK, f"Design: it is lost, for {name} carries words only.", hint)
     except BulletinError as error:
         yield Line(State.FAIL, f"Provider {name}: {error.message}", error.hint)
         return

@@ -139,6 +139,23 @@ def test_a_missing_key_is_named_and_a_set_one_is_not_repeated(tmp_path: Path) ->
     assert "k3y-f0r-n0body" not in repr(lines)
 
 
+def test_a_service_that_carries_words_only_or_only_tries_says_so(tmp_path: Path) -> None:
+    notify = SETTINGS.replace('"outbox"', '"notify"') + '[providers.notify]\ntemplate_id = "'
+    key = "made_up-26785a09-ab16-4eb0-8407-a37497a57506-3d844edf-8d35-48ac-975b-e847b4f122b0"
+    home = publication(tmp_path, f'{notify}9d751e0e-f929-4891-82a1-a3e1c3c18ee3"\n', BULLETIN_NOTIFY_KEY=key)
+    lost = line_about(examine(home), "Design")
+    assert (lost.state, lost.what) == (State.LOOK, "Design: it is lost, for notify carries words only.")
+    brevo = SETTINGS.replace('"outbox"', '"brevo"') + "[providers.brevo]\ntest_mode = true\n"
+    home = publication(tmp_path, brevo, BULLETIN_BREVO_KEY="made-up")
+    assert line_about(examine(home), "Trials").state is State.LOOK
+    postmark = publication(tmp_path, SETTINGS.replace('"outbox"', '"postmark"'), BULLETIN_POSTMARK_KEY="made-up")
+    assert not [line for line in examine(postmark) if line.what.startswith(("Trials", "Design"))]
+    postmark = publication(
+        tmp_path, SETTINGS.replace('"outbox"', '"postmark"'), BULLETIN_POSTMARK_KEY="POSTMARK_API_TEST"
+    )
+    assert line_about(examine(postmark), "Trials").state is State.LOOK
+
+
 def test_a_provider_without_its_settings_is_told_what_is_missing(tmp_path: Path) -> None:
     line = line_about(examine(publication(tmp_path, SETTINGS.replace('"outbox"', '"smtp"'))), "Provider")
     assert line.state is State.FAIL

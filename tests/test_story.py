@@ -492,6 +492,16 @@ def test_readers_get_their_mail_through_a_mail_service(vkpp: Path) -> None:
     assert KEY not in said
 
 
+def test_a_trial_at_a_mail_service_counts_for_no_reader(vkpp: Path) -> None:
+    """Told to deliver nothing, a service would take every copy, and nobody would get the issue afterwards."""
+    readers(vkpp)
+    with mailgun_server() as server:
+        send_by(vkpp, "mailgun", f'domain = "news.example.org"\nendpoint = "{server.endpoint}"\ntest_mode = true')
+        said = bulletin("send", "2024-05", "--yes", cwd=vkpp, code=2, secrets={"BULLETIN_MAILGUN_KEY": KEY})
+        assert "deliver none" in said
+        assert server.delivered == {}
+
+
 def test_a_missing_key_is_named_and_nothing_is_sent(vkpp: Path) -> None:
     readers(vkpp)
     send_by(vkpp, "mailgun", 'domain = "news.example.org"')

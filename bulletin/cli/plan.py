@@ -114,6 +114,8 @@ def show(home: Publication, prepared: Prepared, quota: Quota | None = None) -> N
     output.show(f"From     {home.config.sender.name} <{home.config.sender.address}>")
     fate = "really sends" if prepared.really_sends else "writes files and sends nothing"
     output.show(f"By       {plan.provider}, which {fate}")
+    if prepared.text_only:
+        output.show("Design   lost: readers get the plain text alone; see bulletin help providers")
     for name, count in plan.counts.items():
         output.show(f"Edition  {name}: {plural(count, 'reader', 'readers')}")
     if plan.withheld:

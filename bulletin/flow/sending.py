@@ -58,6 +58,8 @@ class Prepared:
     """The last word of whoever approved it; it may be void by now."""
     may_leave: bool = True
     """Whether it is approved, or needs not to be."""
+    text_only: bool = False
+    """Whether readers would get the plain text alone."""
 
     @property
     def changed(self) -> tuple[str, ...]:
@@ -84,7 +86,8 @@ def prepare_sending(home: Publication, issue: str, timing: Timing | None = None,
     if checked.refused:
         raise checked.refused
     name = home.config.sending.provider
-    really_sends = providers.load(name).CAPABILITIES.really_sends
+    can = providers.load(name).CAPABILITIES
+    really_sends = can.really_sends
     question = question_of(home, checked.rendered)
     with database_of(home) as engine:
         Subscribers(engine, home.secret())  # sees to it that readers can be told from who must not be mailed
@@ -128,6 +131,7 @@ def prepare_sending(home: Publication, issue: str, timing: Timing | None = None,
         known=known,
         approval=approval,
         may_leave=approved or home.config.sending.approval == "nobody",
+        text_only=can.text_only,
     )
 
 
@@ -172,6 +176,7 @@ def send(
     """
     from bulletin.delivery import sender as sending
 
+    _refuse_trial(home)
     issue = prepared.checked.file.issue
     refuse_before_embargo(issue.items, now(), home.config.zone, what=f"issue {issue.id} cannot be sent")
     _refuse_unapproved(home, prepared)
@@ -190,6 +195,18 @@ def send(
         report = _keep_evidence(home, prepared)
     assert report is not None  # noqa: S101 - it was started a moment ago
     return report
+
+
+def _refuse_trial(home: Publication) -> None:
+    """Readers would count as having an issue that they never got."""
+    from bulletin.providers import _provider as providers
+
+    name = home.config.sending.provider
+    if providers.only_tries(providers.load(name), name, surroundings(home)):
+        raise BulletinError(
+            f"{name} is told to take mail and to deliver none, so nobody would get the issue.",
+            hint="Try it with: bulletin send --test ADDRESS. To send, take test_mode, or the key for tests, away.",
+        )
 
 
 def _refuse_unapproved(home: Publication, prepared: Prepared) -> None:

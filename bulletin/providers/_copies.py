@@ -131,7 +131,8 @@ class Entries:
         else:
             encoded = [self._encoded(value) for value in personal]
             values = [*map(in_json, others), *encoded, *map(in_json, own.values())]
-        if not any(sign in value for value in personal for sign in "&<>\"'"):
+        mine = "".join(personal)
+        if html.escape(mine) == mine:
             return values + encoded
         return values + [self._encoded(html.escape(value)) for value in personal]
 

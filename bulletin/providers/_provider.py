@@ -220,6 +220,17 @@ def check_of(provider: Provider) -> Callable[[Surroundings], str] | None:
     return cast("Callable[[Surroundings], str]", check) if callable(check) else None
 
 
+def only_tries(provider: Provider, name: str, surroundings: Surroundings) -> bool:
+    """Whether the settings ask the provider to take mail and deliver none. That is no sending: nobody gets anything.
+
+    A module whose service is asked in another way than by `test_mode` has an `only_tries(surroundings)` of its own.
+    """
+    own = getattr(provider, "only_tries", None)
+    if callable(own):
+        return bool(own(surroundings))
+    return surroundings.config.providers.get(name, {}).get("test_mode") is True
+
+
 def receiver_of(provider: Provider) -> Callable[[Call, Surroundings], list[DeliveryEvent]] | None:
     """What makes events of a call to our webhook, if the provider makes such calls. It raises `CallRefused`."""
     receive = getattr(provider, "receive", None)

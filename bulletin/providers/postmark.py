@@ -33,6 +33,7 @@ CAPABILITIES = Capabilities(
 KEY_VARIABLE = "BULLETIN_POSTMARK_KEY"
 WEBHOOK_VARIABLE = "BULLETIN_POSTMARK_WEBHOOK"
 
+_TEST_TOKEN = "POSTMARK_API_TEST"  # noqa: S105 - everybody's
 _INACTIVE, _INVALID = 406, 300
 _SUPPRESSED_AT_ONCE = 50
 
@@ -67,6 +68,11 @@ def check(surroundings: Surroundings) -> str:
     return "Postmark takes the token." + (" It is the one for tests: nothing will be delivered." if testing else "")
 
 
+def only_tries(surroundings: Surroundings) -> bool:
+    """Whether the token is the one for tests."""
+    return surroundings.environment.get(KEY_VARIABLE) == _TEST_TOKEN
+
+
 def open(surroundings: Surroundings) -> AbstractContextManager[Session]:
     """A session with Postmark. Raises `BulletinError` if the token is missing."""
     settings, base = settings_of(
@@ -90,7 +96,7 @@ class Postmark(Api):
 
     def __init__(self, settings: Settings, base: str, key: str) -> None:
         super().__init__(base, key)
-        self.stream, self.testing = settings.stream, key == "POSTMARK_API_TEST"
+        self.stream, self.testing = settings.stream, key == _TEST_TOKEN
 
     def login(self) -> dict[str, str]:
         """The token."""
