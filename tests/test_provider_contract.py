@@ -136,6 +136,7 @@ def test_l01_l02_each_reader_gets_one_copy_of_their_own(service: StandIn) -> Non
 
 
 def assert_copy(service: StandIn, one: Letter, mail: Mail, text: str, page: str, *, subject: str) -> None:
+    has_address = MARKERS["address"] in page
     for name, marker in MARKERS.items():
         text = text.replace(marker, one.personal[name])
         page = page.replace(marker, html.escape(one.personal[name]))
@@ -145,6 +146,7 @@ def assert_copy(service: StandIn, one: Letter, mail: Mail, text: str, page: str,
     assert mail.text == text
     if not capabilities_of(service).text_only:
         assert html.unescape(mail.html) == html.unescape(page)
+        assert not has_address or html.escape(one.address) in mail.html
     assert mail.headers["list-unsubscribe"] == f"<{one.personal['unsubscribe_url']}>"
     assert mail.headers["list-unsubscribe-post"] == "List-Unsubscribe=One-Click"
     assert service.few_headers or mail.headers["precedence"] == "bulk"
@@ -166,7 +168,7 @@ WORDS = st.lists(st.sampled_from((*MERGE, "word", " ", "pxaddress")) | st.text(m
 def test_words_that_look_like_merge_tags_stay_words(service: StandIn, words: str) -> None:
     """What an editor or a feed wrote is what readers see; nothing is smuggled in, and nothing is eaten."""
     words = "".join(sign for sign in words.strip() if sign.isprintable() or sign == "\t")
-    text, page = f"{words} pxunsubscribe {words}", f"<p>{html.escape(words)}</p>pxunsubscribe{html.escape(words)}"
+    text, page = f"{words}pxunsubscribe{words}", f"<p>{html.escape(words)}pxunsubscribe{html.escape(words)}</p>"
     subject = " ".join(words.replace("pxaddress", "").split()) or "May news"
     service.forget()
     (one,) = letters("ann")
@@ -277,6 +279,15 @@ def test_a_call_that_stays_unanswered_under_its_key_is_unknown(service: StandIn)
     outcomes, _ = deliver(service, one)
     assert kinds(outcomes) == [UNKNOWN] * len(one)
     assert len(service.mails) == len(one)
+
+
+def test_the_same_call_made_twice_is_one_where_it_has_a_key(service: StandIn) -> None:
+    """The key is made of the words of the call, so that another process finds the same one."""
+    one = letters("ann", "bob", "cat")[: at_once(service)]
+    for _ in range(2):
+        outcomes, _ = deliver(service, one)
+        assert kinds(outcomes) == [ACCEPTED] * len(one)
+    assert len(service.mails) == len(one) * (1 if service.knows_keys or service.blocks_seconds else 2)
 
 
 def test_a_call_that_is_too_large_is_made_in_parts(service: StandIn) -> None:

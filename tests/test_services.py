@@ -24,7 +24,7 @@ from bulletin.model import EventKind, OutcomeKind
 from bulletin.providers import _aws, _reports, mailgun, ses
 from bulletin.providers._copies import Copy, Entries, key_as_tag, key_of_tag
 from bulletin.providers._http import HttpRequest, HttpResponse, with_query
-from bulletin.providers._provider import CallRefused
+from bulletin.providers._provider import CallRefused, ProviderError
 from bulletin.providers._service import Trouble, trouble
 
 ACCEPTED, REFUSED = OutcomeKind.ACCEPTED, OutcomeKind.REFUSED
@@ -98,6 +98,14 @@ def test_a_call_with_too_many_bytes_is_made_in_parts(mailgun_stand_in: standins.
         sizes = [len(call.body) for call in mailgun_stand_in.calls]
         assert max(sizes) <= whole + 1000
         assert len(sizes) > 1
+
+
+def test_a_question_that_is_put_off_gives_the_time_to_wait(mailgun_stand_in: standins.StandIn) -> None:
+    mailgun_stand_in.script = [(429, {"Retry-After": "7"}, "{}")]
+    with session_with(mailgun_stand_in) as session:
+        with pytest.raises(ProviderError, match="Mailgun answered 429"):
+            session.events("")
+        assert session.wait == 7
 
 
 def test_sixty_bad_addresses_among_many_cost_only_themselves(mailgun_stand_in: standins.StandIn) -> None:
@@ -184,6 +192,15 @@ def test_z15_a_topic_is_confirmed_at_amazon_only() -> None:
         asked = {"Type": "SubscriptionConfirmation", "Message": "Confirm?", "Token": "t", "SubscribeURL": url}
         with pytest.raises(CallRefused, match="not SNS's"):
             ses.receive(note(asked, at=NOON.timestamp()), surroundings_of(stand_in))
+
+
+def test_z15_a_topic_of_somebody_else_proves_nothing() -> None:
+    """Z-15: a true signature of SNS says only that some account sent it."""
+    stand_in = standins.load("ses")()
+    stand_in.endpoint = "http://127.0.0.1:1"
+    other = {"Type": "Notification", "Message": "{}", "TopicArn": f"{TOPIC}-of-somebody-else"}
+    with pytest.raises(CallRefused, match="not ours"):
+        ses.receive(note(other, at=NOON.timestamp()), surroundings_of(stand_in))
 
 
 def test_a_line_of_words_from_amazon_is_no_event() -> None:

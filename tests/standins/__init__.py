@@ -84,6 +84,8 @@ class StandIn:
     tells_quota: ClassVar[bool] = False
     knows_keys: ClassVar[bool] = False
     """Whether a call made again under its key is carried out once."""
+    blocks_seconds: ClassVar[bool] = False
+    """Whether it keeps a second mail of one mailing from a reader."""
     tells_later: ClassVar[bool] = False
     """Whether it takes any address, and reports bad ones later."""
     few_headers: ClassVar[bool] = False

@@ -16,6 +16,7 @@ class Mailjet(StandIn):
     name = "mailjet"
     suppresses = False
     names_lists = False
+    blocks_seconds = True
     key = "public-key-made-up:secret-key-made-up"
     webhook_environment: ClassVar[dict[str, str]] = {"BULLETIN_MAILJET_WEBHOOK": "secret-in-the-address"}
     webhook_kinds = (*StandIn.webhook_kinds, "BLOCKED", "UNSUBSCRIBED")
