@@ -19,6 +19,7 @@ from mailing import ISSUE, NOON, edition, letter, template
 from standins.ses import TOPIC, note
 from test_provider_contract import deliver, kinds, letters, session_with, surroundings_of
 
+from bulletin import providers
 from bulletin.errors import BulletinError
 from bulletin.model import EventKind, OutcomeKind
 from bulletin.providers import _aws, _reports, mailgun, ses
@@ -98,6 +99,27 @@ def test_a_call_with_too_many_bytes_is_made_in_parts(mailgun_stand_in: standins.
         sizes = [len(call.body) for call in mailgun_stand_in.calls]
         assert max(sizes) <= whole + 1000
         assert len(sizes) > 1
+
+
+def test_the_pace_of_a_service_is_kept_whoever_calls() -> None:
+    """Ten calls a minute: waited for between two deliveries, and within one; not again if somebody waited already."""
+    slept: list[float] = []
+    clock = [NOON]
+    with standins.start(standins.load("mailersend")()) as service:
+        made = replace(surroundings_of(service), sleep=slept.append, now=lambda: clock[0])
+        with providers.load("mailersend").open(made) as session:
+            session.deliver(ISSUE, letters("ann"), template())
+            assert session.wait == 6
+            assert slept == []
+            clock[0] += dt.timedelta(seconds=2)
+            session.deliver(ISSUE, letters("bob"), template())
+            assert slept == [4]
+            clock[0] += dt.timedelta(seconds=60)
+            session.deliver(ISSUE, letters("cat"), template())
+            assert slept == [4]
+            clock[0] -= dt.timedelta(days=1)  # a clock that is put right makes nobody wait for a day
+            session.deliver(ISSUE, letters(*(f"r{number}" for number in range(101))), template())
+            assert slept == [4, 6, 6]
 
 
 def test_a_question_that_is_put_off_gives_the_time_to_wait(mailgun_stand_in: standins.StandIn) -> None:

@@ -177,6 +177,7 @@ class Calls:
         self._service, self._post = service, post
         self._sleep, self._now = surroundings.sleep, surroundings.now
         self._later = False
+        self._pause_s, self._paused_at = 0.0, surroundings.now()
 
     def deliver(self, mailing: str, letters: Sequence[Letter], message: Message) -> list[Outcome]:
         """See `providers._provider.Session`."""
@@ -194,11 +195,11 @@ class Calls:
 
     def ask(self, request: HttpRequest) -> HttpResponse:
         """The answer to something that is no delivery. Raises `ProviderError` if it is none."""
-        self._wait()
+        self._keep_pace()
         answer = self._post(request)
         if not isinstance(answer, HttpResponse):
             raise ProviderError(f"{self._service.title} gave no answer: {answer.reason}.", hint="Try again later.")
-        self.wait = self._service.pause(answer)
+        self._pause_after(answer)
         if answer.status >= 300:
             if trouble(answer) is not Trouble.STOP:
                 self.wait = answer.retry_after or WAIT_S
@@ -238,7 +239,7 @@ class Calls:
 
     def _answer(self, letters: Sequence[Letter], request: HttpRequest) -> tuple[HttpResponse | NotSent | NoAnswer, str]:
         """The answer to a call, and what was said instead of an answer the first time, if it had to be made again."""
-        self._wait()
+        self._keep_pace()
         answer, doubt = self._post(request), ""
         for seconds in _AGAIN_S if self._service.repeats else ():
             lost = isinstance(answer, NoAnswer) or (
@@ -251,11 +252,16 @@ class Calls:
             answer = self._post(request)
         return answer, doubt
 
-    def _wait(self) -> None:
-        """Leave the service alone for as long as it asked after the last call."""
-        if self.wait:
-            self._sleep(self.wait)
-            self.wait = 0.0
+    def _pause_after(self, response: HttpResponse) -> None:
+        self.wait = self._pause_s = self._service.pause(response)
+        self._paused_at = self._now()
+
+    def _keep_pace(self) -> None:
+        """Wait for what is left of the pause after the last call, where nobody waited so long meanwhile."""
+        since = max(0.0, (self._now() - self._paused_at).total_seconds())
+        if since < self._pause_s:
+            self._sleep(self._pause_s - since)
+        self._pause_s = 0.0
 
     def _certain(self, letters: Sequence[Letter], answer: HttpResponse | NotSent | NoAnswer) -> bool:
         """Whether an answer to a call made again also tells what became of the first."""
@@ -270,7 +276,7 @@ class Calls:
         known: dict[str, Outcome],
     ) -> None:
         told = self._service.outcomes(letters, response)
-        self.wait = self._service.pause(response)
+        self._pause_after(response)
         if not isinstance(told, Trouble):
             known.update((outcome.key, outcome) for outcome in told)
             if any(outcome.kind is OutcomeKind.RETRY for outcome in told):

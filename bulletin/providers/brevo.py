@@ -184,7 +184,7 @@ class Session(Calls):
     def _look_up_one(self, mailing: str, letter: Letter) -> Outcome | None:
         asked = self.brevo.question("/v3/smtp/statistics/events", tags=mailing, email=letter.address, limit=1, offset=0)
         answer = self.ask(asked)
-        self.wait = _BETWEEN_QUESTIONS_S
+        self._sleep(_BETWEEN_QUESTIONS_S)
         for event in answer.items("events"):
             return accepted([letter], _reports.text(event.get("messageId")).strip("<>"), "in Brevo's log")[0]
         return None
