@@ -225,6 +225,15 @@ def test_z15_a_topic_of_somebody_else_proves_nothing() -> None:
         ses.receive(note(other, at=NOON.timestamp()), surroundings_of(stand_in))
 
 
+def test_z15_a_certificate_that_has_run_out_proves_nothing() -> None:
+    stand_in = standins.load("ses")()
+    stand_in.endpoint = "http://127.0.0.1:1"
+    later = NOON + dt.timedelta(days=3)
+    call = stand_in.webhook("DELIVERED", key="2024-05:id1", address="ann@example.org", at=later.timestamp())
+    with pytest.raises(CallRefused, match="not signed"):
+        ses.receive(call, replace(surroundings_of(stand_in), now=lambda: later))
+
+
 def test_a_line_of_words_from_amazon_is_no_event() -> None:
     stand_in = standins.load("ses")()
     stand_in.endpoint = "http://127.0.0.1:1"

@@ -343,9 +343,10 @@ def receive(call: Call, surroundings: Surroundings) -> list[DeliveryEvent]:
     note = _reports.report_in(call, "Amazon SES")
     if note.get("TopicArn") != settings.topic:
         raise CallRefused("a report that names Amazon SES comes from a topic that is not ours.")
-    certificate = _certificate(settings, _reports.text(note.get("SigningCertURL")))
-    _refuse_unless_signed(note, certificate)
+    if call.headers.get("x-amz-sns-message-type", note.get("Type")) != note.get("Type"):
+        raise CallRefused("a report that names Amazon SES is of two kinds at once.")
     now = surroundings.now()
+    _refuse_unless_signed(note, _certificate(settings, _reports.text(note.get("SigningCertURL"))), now)
     _reports.refuse_old("Amazon SES", _reports.moment(note.get("Timestamp"), _LONG_AGO).timestamp(), now)
     if note.get("Type") == "SubscriptionConfirmation":
         _fetched(_refuse_strange(settings, _reports.text(note.get("SubscribeURL"))))
@@ -365,8 +366,8 @@ _SIGNED = {
 }
 
 
-def _refuse_unless_signed(note: Mapping[str, Any], certificate: bytes) -> None:
-    """SNS signs these values by name (RSA, PKCS #1 v1.5, with SHA-256 or, of old, SHA-1)."""
+def _refuse_unless_signed(note: Mapping[str, Any], certificate: bytes, now: dt.datetime) -> None:
+    """SNS signs these values by name (RSA, PKCS #1 v1.5, with SHA-256 or, of old, SHA-1), while a certificate holds."""
     _reports.need_cryptography("Amazon SES")
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives import hashes
@@ -378,8 +379,9 @@ def _refuse_unless_signed(note: Mapping[str, Any], certificate: bytes) -> None:
     words = "".join(f"{name}\n{note[name]}\n" for name in names if isinstance(note.get(name), str))
     method = hashes.SHA1() if note.get("SignatureVersion") == "1" else hashes.SHA256()  # noqa: S303 - theirs
     try:
-        key = load_pem_x509_certificate(certificate).public_key()
-        if not names or not isinstance(key, RSAPublicKey):
+        found = load_pem_x509_certificate(certificate)
+        key, holds = found.public_key(), found.not_valid_before_utc <= now <= found.not_valid_after_utc
+        if not names or not holds or not isinstance(key, RSAPublicKey):
             raise InvalidSignature
         key.verify(_reports.from_base64(note.get("Signature")), words.encode("utf-8", "replace"), PKCS1v15(), method)
     except (InvalidSignature, ValueError):

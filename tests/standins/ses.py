@@ -177,7 +177,8 @@ class Ses(StandIn):
             {"SigningCertURL": "https://sns.us-east-1.amazonaws.com/x.pem"},
             {"SignatureVersion": "1"},
         ]
-        return [replace(good, body=json.dumps({**note, **change}).encode()) for change in wrong]
+        calls = [replace(good, body=json.dumps({**note, **change}).encode()) for change in wrong]
+        return [*calls, replace(good, headers={"x-amz-sns-message-type": "SubscriptionConfirmation"})]
 
 
 @cache
@@ -217,7 +218,9 @@ def _authority() -> tuple[Any, Path]:
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "sns.amazonaws.com")])
     made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-    made = made.serial_number(1).not_valid_before(NOON).not_valid_after(NOON + dt.timedelta(days=1))
+    made = (
+        made.serial_number(1).not_valid_before(NOON - dt.timedelta(days=1)).not_valid_after(NOON + dt.timedelta(days=1))
+    )
     path = Path(mkdtemp()) / "sns.pem"
     path.write_bytes(made.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM))
     return key, path
