@@ -153,6 +153,57 @@ def test_every_status_is_later_unsure_or_the_end(status: int, meaning: Trouble) 
 
 
 @pytest.mark.parametrize(
+    ("name", "answer"),
+    [
+        ("postmark", (422, {}, '{"ErrorCode": 413, "Message": "Payload too large"}')),
+        ("mailjet", (400, {}, '{"ErrorCode": "mj-0011", "ErrorMessage": "Payload too big"}')),
+    ],
+)
+def test_too_much_for_one_call_is_told_in_a_services_own_words(name: str, answer: standins.Answer) -> None:
+    with standins.start(standins.load(name)()) as service:
+        service.script = [answer]
+        outcomes, _ = deliver(service, letters("ann", "bob"))
+        assert kinds(outcomes) == [ACCEPTED] * 2
+        assert [mail.address for mail in service.mails] == ["ann@example.org", "bob@example.org"]
+
+
+@pytest.mark.parametrize(
+    ("name", "answer", "meaning"),
+    [
+        ("ses", (429, {}, '{"message": "Maximum sending rate exceeded."}'), OutcomeKind.RETRY),
+        ("ses", (429, {}, '{"message": "Daily message quota exceeded."}'), None),
+        ("ses", (200, {}, '{"BulkEmailEntryResults": [{"Status": "ACCOUNT_THROTTLED"}]}'), OutcomeKind.RETRY),
+        ("ses", (200, {}, '{"BulkEmailEntryResults": [{"Status": "ACCOUNT_SENDING_PAUSED"}]}'), None),
+        ("ses", (200, {}, '{"BulkEmailEntryResults": [{"Status": "MESSAGE_REJECTED"}]}'), REFUSED),
+        ("resend", (429, {}, '{"name": "rate_limit_exceeded"}'), OutcomeKind.RETRY),
+        ("resend", (429, {}, '{"name": "monthly_quota_exceeded"}'), None),
+        ("notify", (429, {}, '{"errors": [{"error": "RateLimitError"}]}'), OutcomeKind.RETRY),
+        ("notify", (429, {}, '{"errors": [{"error": "TooManyRequestsError"}]}'), None),
+        ("postmark", (200, {}, '[{"ErrorCode": 406, "Message": "inactive"}]'), REFUSED),
+        ("postmark", (200, {}, '[{"ErrorCode": 405, "Message": "not allowed to send"}]'), None),
+        ("mailjet", (401, {}, '{"Messages": [{"Status": "error", "Errors": [{"ErrorCode": "send-0008"}]}]}'), None),
+        ("brevo", (402, {}, '{"code": "not_enough_credits", "message": "no credits"}'), None),
+        ("mailersend", (421, {}, "{}"), OutcomeKind.RETRY),
+        ("mailersend", (422, {}, '{"errors": {"0.to.0.email": ["The email must be valid."]}}'), REFUSED),
+        ("mailersend", (422, {}, '{"errors": {"0.from.email": ["The domain must be verified."]}}'), None),
+        ("sendgrid", (400, {}, '{"errors": [{"field": "from.email", "message": "bad"}]}'), None),
+        ("sendgrid", (413, {}, '{"errors": [{"message": "too large"}]}'), None),
+    ],
+)
+def test_what_a_service_says_in_its_own_words(name: str, answer: standins.Answer, meaning: OutcomeKind | None) -> None:
+    """Later, this reader's own loss, or (none of these) everybody's, which stops the run."""
+    with standins.start(standins.load(name)()) as service:
+        service.script = [answer]
+        if meaning is None:
+            with pytest.raises(ProviderError, match=str(answer[0])):
+                deliver(service, letters("ann"))
+        else:
+            outcomes, _ = deliver(service, letters("ann"))
+            assert kinds(outcomes) == [meaning]
+        assert service.mails == []
+
+
+@pytest.mark.parametrize(
     ("headers", "body", "seconds"),
     [
         ({"retry-after": "120"}, "", 120),

@@ -37,6 +37,8 @@ WEBHOOK_VARIABLE = "BULLETIN_MAILJET_WEBHOOK"
 _ENDPOINTS = {"eu": "https://api.mailjet.com", "us": "https://api.us.mailjet.com"}
 _LONGEST_SUBJECT = 255
 _BAD_ADDRESS = "mj-0013"
+_TOO_MUCH = ("mj-0008", "mj-0011")
+"""Too many messages in a call, or too many bytes; it does not say how many that are, so the limits above are ours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +142,7 @@ class Mailjet(Api):
         """In the order of the call, whatever the status: one bad message makes the whole call look bad."""
         told = response.items("Messages")
         if len(told) != len(letters):
-            return trouble(response)
+            return Trouble.SIZE if response.json().get("ErrorCode") in _TOO_MUCH else trouble(response)
         outcomes = [_outcome(letter, entry) for letter, entry in zip(letters, told, strict=True)]
         nobody = all(outcome.kind is OutcomeKind.RETRY for outcome in outcomes)
         return Trouble.STOP if nobody else outcomes

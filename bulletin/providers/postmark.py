@@ -34,7 +34,7 @@ KEY_VARIABLE = "BULLETIN_POSTMARK_KEY"
 WEBHOOK_VARIABLE = "BULLETIN_POSTMARK_WEBHOOK"
 
 _TEST_TOKEN = "POSTMARK_API_TEST"  # noqa: S105 - everybody's
-_INACTIVE, _INVALID = 406, 300
+_INACTIVE, _INVALID, _TOO_MUCH = 406, 300, (410, 413)
 _SUPPRESSED_AT_ONCE = 50
 
 
@@ -127,6 +127,8 @@ class Postmark(Api):
     def outcomes(self, letters: Sequence[Letter], response: HttpResponse) -> list[Outcome] | Trouble:
         """In the order of the call. 200 says nothing about a single message; its own code does."""
         if response.status != 200:
+            if response.json().get("ErrorCode") in _TOO_MUCH:
+                return Trouble.SIZE
             return Trouble.ADDRESS if _about_address(response.json()) else trouble(response)
         told = response.items()
         if len(told) != len(letters):
