@@ -101,7 +101,7 @@ def _add(home: Publication, address: str) -> Step:
 
 def _pick(home: Publication) -> Step:
     inbox = home.read_issue(ISSUE).issue.inbox
-    chosen = [entry for entry in inbox if entry.section and entry.published]
+    chosen = [entry for entry in inbox if entry.section and (entry.published or entry.event)]
     placed = [flow.place(home, ISSUE, entry.url, None) for entry in chosen]
     skipped = [entry for entry in inbox if entry not in chosen]
     for entry in skipped:

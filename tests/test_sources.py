@@ -198,6 +198,77 @@ def test_pictures_come_with_the_words_the_source_gives_them() -> None:
     assert story.image_alt == "A laptop and two telephones, each with a simple padlock on the screen."
 
 
+ITEM = "<item><title>Story</title><link>/a</link></item>"
+RDF = 'xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"'
+OLD_FORMATS = {
+    "RSS 0.90": f'<rdf:RDF {RDF} xmlns="http://my.netscape.com/rdf/simple/0.9/">{ITEM}</rdf:RDF>',
+    "RSS 0.91": f'<rss version="0.91"><channel><title>t</title>{ITEM}</channel></rss>',
+    "RSS 0.92": f'<rss version="0.92"><channel>{ITEM.replace("title", "description")}</channel></rss>',
+    "RSS with items outside": f'<rss version="2.0"><channel><title>t</title></channel>{ITEM}</rss>',
+    "RSS in capitals": f'<RSS VERSION="2.0"><CHANNEL>{ITEM.upper().replace("STORY", "Story").replace("/A<", "/a<")}',
+    "Atom 0.3": '<feed version="0.3" xmlns="http://purl.org/atom/ns#"><entry><title>Story</title>'
+    '<link rel="alternate" type="text/html" href="/a"/><issued>2024-05-08T10:00:00Z</issued></entry></feed>',
+    "Atom with markup": '<feed xmlns="http://www.w3.org/2005/Atom"><entry><title type="xhtml">'
+    '<div xmlns="http://www.w3.org/1999/xhtml"><b>Story</b></div></title><link href="/a"/></entry></feed>',
+}
+
+
+@pytest.mark.parametrize("name", OLD_FORMATS)
+def test_f_20_old_and_odd_formats_are_read(name: str) -> None:
+    (found,) = feed.read(document(OLD_FORMATS[name]), spec())
+    assert (found.title, found.url) == ("Story", HOME + "a")
+    assert found.published == (dt.date(2024, 5, 8) if name == "Atom 0.3" else None)
+
+
+def test_f_25_a_new_name_is_the_same_story_and_a_reused_one_is_another() -> None:
+    """GOV.UK's `URL#timestamp` names a story anew; a careless feed gives two stories one name."""
+    items = (("/a", "one"), ("/a", "two"), ("/b", "two"))
+    body = "".join(f"<item><title>Story</title><link>{link}</link><guid>{name}</guid></item>" for link, name in items)
+    found = feed.read(document(f'<rss version="2.0"><channel>{body}</channel></rss>'), spec())
+    assert [(one.url.removeprefix(HOME), one.source_id) for one in found] == [("a", "one"), ("b", "two")]
+
+
+def test_f_28_a_day_that_lies_ahead_is_flagged() -> None:
+    found = by_path(feed.read(data("dates.xml"), spec()))
+    assert found["ahead"].dated == "the source's date, 8 May 2025, lies ahead"
+    assert found["epoch"].dated == "the source's date cannot be read"
+    assert found["none"].dated == ""
+
+
+@pytest.mark.parametrize(
+    ("written", "day"),
+    [
+        ("Wed, 08 May 2024 00:30:00 BST", 8),
+        ("Wed, 08 May 2024 23:30:00 GMT", 9),
+        ("08/05/2024 10:00", 8),
+        ("8th of May 2024", 8),
+        ("Dydd Mercher 8 Mai 2024", 8),
+        ("8 May 2024, 10.30am", 8),
+        ("20240508T100000Z", 8),
+        ("2024-05-07T23:30:00Z", 8),
+        ("Wednesday, 8 May, 2024", 8),
+    ],
+)
+def test_f_28_days_are_read_as_british_sources_mean_them(written: str, day: int) -> None:
+    item = f"<item><title>x</title><link>/a</link><pubDate>{written}</pubDate></item>"
+    (found,) = feed.read(document(f'<rss version="2.0"><channel>{item}</channel></rss>'), spec())
+    assert found.published == dt.date(2024, 5, day)
+
+
+def test_f_08_a_feed_says_how_often_it_wants_to_be_asked_and_where_it_goes_on() -> None:
+    head = "<ttl>90</ttl><skipHours><hour>3</hour><hour>24</hour></skipHours><skipDays><day>Sunday</day></skipDays>"
+    rests = feed.rests(document(f'<rss version="2.0"><channel>{head}</channel></rss>'))
+    assert (rests.seconds, rests.hours, rests.weekdays) == (5400, {3, 0}, {6})
+    for body, following in (
+        ('<feed><link rel="next" href="?page=2&amp;x=1"/></feed>', "?page=2&x=1"),
+        ('{"version": "https://jsonfeed.org/version/1", "next_url": "https:\\/\\/www.example.org\\/2"}', "2"),
+    ):
+        more = feed.more(document(body), spec())
+        assert more is not None
+        assert more.url == HOME + following
+    assert feed.more(document("<feed><link rel='next' href='javascript:x'/></feed>"), spec()) is None
+
+
 def test_f_22_entities_do_not_expand_and_files_are_not_read() -> None:
     started = time.monotonic()
     try:

@@ -68,6 +68,12 @@ def collect(ctx: click.Context, issue: str | None, fresh: bool, url: str | None,
         return
     for report in result.reports:
         _tell(report)
+    rested = [report for report in result.reports if report.rested and not report.failure]
+    if rested:
+        output.say(
+            f"    {plural(len(rested), 'source was', 'sources were')} asked within the last hour or so, and offer what"
+            " they did then. To ask all the same: bulletin collect --fresh"
+        )
     for unread in result.unread:
         output.warn(f"Issue {unread} cannot be read, so its stories may come back. See: bulletin check {unread}")
     output.say()
@@ -89,9 +95,9 @@ def _tell(report: SourceReport) -> None:
     stories = plural(len(report.candidates), "story", "stories")
     if report.failure:
         still = f" ({stories} from before)" if report.candidates else ""
-        output.warn(f"{report.source.title}: {report.failure}{still}")
+        output.warn(f"{report.source.title}: {report.rested or report.failure}{still}")
     elif report.rested:
-        output.done(f"{report.source.title}: {stories} from before; {report.rested}")
+        output.say(f"  {report.source.title}: {stories} from before")
     else:
         output.done(f"{report.source.title}: {stories}")
     if report.held_back:

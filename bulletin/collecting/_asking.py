@@ -45,6 +45,7 @@ def gather(
     now: dt.datetime,
     zone: dt.tzinfo,
     since: dt.date | None = None,
+    events_from: dt.date | None = None,
     fresh: bool = False,
     on_done: Progress | None = None,
 ) -> tuple[SourceReport, ...]:
@@ -57,7 +58,7 @@ def gather(
     thread as each source finishes.
     """
     with open_memory(memory) as remembered, Readers() as readers:
-        run = _Run(sources, client, remembered, readers, root, now, zone, since, fresh)
+        run = _Run(sources, client, remembered, readers, root, now, zone, since, events_from, fresh)
         reports: dict[int, SourceReport] = {}
         for number, answer in run.answers():
             reports[number] = run.report(sources[number], answer)
@@ -142,6 +143,7 @@ class _Run:
     now: dt.datetime
     zone: dt.tzinfo
     since: dt.date | None
+    events_from: dt.date | None
     fresh: bool
 
     @property
@@ -196,7 +198,7 @@ class _Run:
             source=source,
             candidates=tuple(offer.candidate for offer in kept if not offer.old_news),
             held_back=tuple(offer.candidate for offer in kept if offer.old_news and answer.first),
-            failure=None if answer.rested else answer.state.failure or None,
+            failure=answer.state.failure or None,
             not_modified=answer.not_modified,
             rested=answer.rested,
             notes=(*answer.notes, *rhythm.notes(answer.state, source.url)),
@@ -210,7 +212,8 @@ class _Run:
         if rest:
             return _Answer(state, rested=rest)
         try:
-            return _Asking(self, source, state, spec_of(source, self.zone, self.today), known).answer()
+            spec = replace(spec_of(source, self.zone, self.today), events_from=self.events_from)
+            return _Asking(self, source, state, spec, known).answer()
         except FetchError as error:
             failed = rhythm.after_failure(
                 state, now=now, reason=error.reason, status=error.status, retry_after=error.retry_after

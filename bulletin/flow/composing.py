@@ -103,6 +103,7 @@ def collect(
         now=now(),
         zone=home.config.zone,
         since=date - dt.timedelta(days=home.config.collecting.days),
+        events_from=min(date, today(home)),
         fresh=fresh,
         on_done=on_done,
     )

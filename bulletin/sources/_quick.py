@@ -67,7 +67,7 @@ class _DeclinedError(Exception):
 
 def _rss(root: Any, url: str) -> Iterator[Entry]:
     channels = root.findall("channel")
-    if len(channels) != 1:
+    if len(channels) != 1 or root.find("item") is not None:
         raise _DeclinedError
     channel = channels[0]
     selfs = [link.get("href", "") for link in channel.findall(_ATOM + "link") if link.get("rel") == "self"]
@@ -125,7 +125,9 @@ def _atom(root: Any, url: str) -> Iterator[Entry]:
 
 def _rdf(root: Any, url: str) -> Iterator[Entry]:
     channel = root.find(_RSS1 + "channel")
-    base = (web_link(_text(channel, _RSS1 + "link"), url) if channel is not None else None) or url
+    if channel is None:
+        raise _DeclinedError  # RSS 0.90 has another name space
+    base = web_link(_text(channel, _RSS1 + "link"), url) or url
     for item in root.iterfind(_RSS1 + "item"):
         _only_usual(item, _OF_RDF, "")
         link = web_link(_text(item, _RSS1 + "link"), base)

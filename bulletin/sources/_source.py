@@ -28,6 +28,8 @@ class Spec:
     zone: dt.tzinfo
     """The publication's time zone, in which days are told."""
     today: dt.date
+    events_from: dt.date | None = None
+    """The day from which events are looked for; without it, today."""
     limit: int = 30
     """Newest stories looked at."""
     selectors: Mapping[str, str] = field(default_factory=dict)

@@ -52,8 +52,9 @@ def _events(document: Document, spec: Spec) -> Iterator[tuple[dt.datetime, Candi
     if document.body.upper().count(b"BEGIN:VEVENT") > _MOST_EVENTS:
         raise UnreadableError(f"lists more than {_MOST_EVENTS} events")
     calendar = icalendar.Calendar.from_ical(document.body.decode("utf-8", "replace"))
-    until = spec.today + dt.timedelta(days=AHEAD_DAYS)
-    for entry in recurring_ical_events.of(calendar, skip_bad_series=True).between(spec.today, until):
+    start = spec.events_from or spec.today
+    until = start + dt.timedelta(days=AHEAD_DAYS)
+    for entry in recurring_ical_events.of(calendar, skip_bad_series=True).between(start, until):
         if str(entry.get("STATUS", "")).upper() != "CANCELLED":
             yield _candidate(entry, document.url, spec)
 
