@@ -153,6 +153,10 @@ def add(
     output.done(f'"{added.title}" is at the top of the inbox of {name}.')
     for label, value in (("from", added.source), ("published", added.published), ("picture", added.image)):
         output.say(f"    {label}: {value or 'not found'}")
+    if not title:
+        output.say(f"    how: {added.why.partition('; ')[2] or added.why}")
+    if added.dated:
+        output.warn(f"  its day is {added.dated}")
     before = flow.ran_in(home, name, added.url)
     if before:
         output.warn(f"It ran in {before} already. If that is not meant: bulletin pick 1 --skip --issue {name}")

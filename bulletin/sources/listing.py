@@ -118,7 +118,7 @@ def _attribute(node: Any, name: str) -> str:
 
 # ---------------------------------------------------------------- how a page that nobody described is made
 
-_FEWEST: Final = 3
+_FEWEST: Final = 2
 _HEADLINE_LETTERS: Final = 20
 _MOST_LINKS: Final = 2_000
 _A_FEED: Final = re.compile(
