@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import email.policy
 import re
-import socket
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -28,7 +27,7 @@ from bulletin.subscribers.mails import ServiceMails
 from bulletin.subscribers.store import Subscribers
 from bulletin.subscribers.tokens import Links
 from bulletin.web import make_app
-from bulletin.web.serving import settings_for
+from bulletin.web.serving import listen, settings_for
 
 SECRET = b"thirty-two bytes known to no one"
 NOW = dt.datetime(2024, 6, 1, 9, 30, tzinfo=dt.UTC)
@@ -155,7 +154,7 @@ def field(page: str, name: str) -> str:
 @contextmanager
 def running(folder: Path, config: Config = CONFIG, url: str = "") -> Iterator[Office]:
     """The office, open for visitors."""
-    listening = socket.create_server(("127.0.0.1", 0), backlog=256)
+    listening = listen("127.0.0.1", 0)
     office = Office(folder, f"http://127.0.0.1:{listening.getsockname()[1]}", config, url)
     app = make_app(
         config,

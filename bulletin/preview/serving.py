@@ -22,6 +22,7 @@ def serve(app: ASGIApp, *, port: int = 0, ready: Callable[[str], None]) -> None:
 
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # headers and body of an answer leave at once
     try:
         listening.bind(("127.0.0.1", port))
         listening.listen()  # a browser that is quicker than the server waits, and is not refused

@@ -39,6 +39,7 @@ def serving() -> Iterator[str]:
     import uvicorn
 
     with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # headers and body of an answer leave at once
         base = f"http://127.0.0.1:{listening.getsockname()[1]}/"
         app = _application(site(base))
         settings = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", ws="none")

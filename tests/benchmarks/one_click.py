@@ -41,16 +41,15 @@ address = "bulletin@example.org"
 archive_url = "https://news.example.org/"
 """
 BARE = """
-import socket, sys
 import uvicorn
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
-from bulletin.web.serving import settings_for
+from bulletin.web.serving import listen, settings_for
 async def leave(request):
     await request.body()
     return PlainTextResponse("Unsubscribed.")
-listening = socket.create_server(("127.0.0.1", 0), backlog=1024)
+listening = listen("127.0.0.1", 0)
 print(f"are served at http://127.0.0.1:{listening.getsockname()[1]}/", flush=True)
 app = Starlette(routes=[Route("/unsubscribe/{token}", leave, methods=["POST"])])
 uvicorn.Server(settings_for(app)).run(sockets=[listening])
