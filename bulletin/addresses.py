@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Final
-from urllib.parse import SplitResult, urljoin, urlsplit, urlunsplit
+from urllib.parse import SplitResult, quote, urljoin, urlsplit, urlunsplit
 
 _TRACKING: Final = re.compile(
     r"utm_\w*|fbclid|gclid|gclsrc|dclid|msclkid|yclid|igshid|mc_cid|mc_eid|mkt_tok|_ga|_gl|_hsenc|_hsmi|vero_id", re.I
@@ -20,6 +20,12 @@ def split(url: str) -> SplitResult:
         return urlsplit(url)
     except ValueError:
         return urlsplit("")
+
+
+def mailto(mailbox: str, subject: str = "") -> str:
+    """The address of a mail to write; its subject is filled in (RFC 6068)."""
+    written = "mailto:" + quote(mailbox, safe="@+!$*'")
+    return f"{written}?subject={quote(subject, safe='')}" if subject else written
 
 
 def is_home(url: str) -> bool:

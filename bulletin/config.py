@@ -74,7 +74,7 @@ class Web:
     archive_url: str
     """Web address of the archive: https://bulletin.example.org/"""
     service_url: str | None = None
-    """Web address of unsubscribe and preferences pages. Leave out if it is the archive's."""
+    """Web address of unsubscribe and preferences pages. Leave out if it is the archive's; "" if there are none."""
     frequency: str = ""
     """How often it comes, as the sign-up page says it: once a month"""
     trusted_proxies: tuple[str, ...] = ()
@@ -385,6 +385,11 @@ class Config:
         return (self.web.service_url or self.web.archive_url).rstrip("/") + "/"
 
     @property
+    def leave_by_mail(self) -> str:
+        """The mailbox that readers write to in place of opening pages, where there are none; else empty."""
+        return (self.sender.unsubscribe_mailbox or "") if self.web.service_url == "" else ""
+
+    @property
     def vocabulary(self) -> Vocabulary:
         """The ids an issue file may use."""
         return Vocabulary(
@@ -646,13 +651,16 @@ def _addresses(config: Config) -> Iterator[Complaint]:
     web, organisation = config.web, config.organisation
     for loc, value in (
         (("web", "archive_url"), web.archive_url),
-        (("web", "service_url"), web.service_url),
+        (("web", "service_url"), web.service_url or None),
         (("organisation", "website"), organisation.website),
         (("organisation", "privacy_url"), organisation.privacy_url),
         (("collecting", "contact"), config.collecting.contact),
     ):
         if value is not None and not _WEB.match(value):
             yield loc, f'"{value}" is not a web address.', "It should start with https:// and hold no spaces."
+    if web.service_url == "" and not config.sender.unsubscribe_mailbox:
+        hint = "Write the address of the pages, or unsubscribe_mailbox under [sender] for readers who leave by mail."
+        yield ("web", "service_url"), "readers would have no way to leave.", hint
 
 
 _SHARED_ENDINGS = frozenset(

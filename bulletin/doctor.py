@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from bulletin.addresses import mailto
 from bulletin.domains._line import Line, State
 from bulletin.errors import BulletinError
 from bulletin.model import EVERYONE
@@ -142,7 +143,7 @@ def _pages(home: Publication) -> Iterator[Line]:
     else:
         yield _address("Privacy notice", organisation.privacy_url, '[organisation], "privacy_url"', unfinished)
     yield _address("Archive", web.archive_url, '[web], "archive_url"', unfinished)
-    if web.service_url is not None:
+    if web.service_url:
         yield _address("Unsubscribe page", web.service_url, '[web], "service_url"', unfinished)
 
 
@@ -240,6 +241,8 @@ def _specimen(home: Publication) -> bytes:
     config = home.config
     markers = {name: f"specimen{number}" for number, name in enumerate(PERSONAL_FIELDS)}
     link = f"{config.service_url}unsubscribe/{'x' * 60}"
+    if config.leave_by_mail:
+        link = mailto(config.leave_by_mail, f"unsubscribe {'x' * 60}")
     rendered = RenderedEdition(
         issue="specimen",
         audience=EVERYONE,

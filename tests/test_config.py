@@ -99,6 +99,20 @@ BAD = [
         "127.0.0.1",
     ),
     (
+        "no page and no mailbox for readers who leave (L-16)",
+        ('archive_url = "https://bulletin.example.org"', 'archive_url = "https://example.org"\nservice_url = ""'),
+        13,
+        "readers would have no way to leave.",
+        "unsubscribe_mailbox",
+    ),
+    (
+        "a mailbox for bounces whose name is too long (V-01)",
+        ('address = "bulletin@example.org"', f'address = "a@example.org"\nbounces = "{"b" * 26}@example.org"'),
+        10,
+        "there are too many characters before the @.",
+        "at most 25",
+    ),
+    (
         "two sections with one id",
         ("[[topics]]", '[[sections]]\nid = "news"\ntitle = "Old"\n\n[[topics]]'),
         19,

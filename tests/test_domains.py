@@ -694,6 +694,19 @@ def test_a_message_without_one_click_fails(old: bytes, new: bytes) -> None:
     assert message.one_click(MESSAGE.replace(old, new)).state is State.FAIL
 
 
+def test_a_message_whose_reader_can_only_write_a_mail_to_leave_is_told_apart() -> None:
+    """L-01, B-02: that is what the settings say, and no fault of whoever carried it."""
+    link, post = (re.search(rb"(?m)^" + name + rb":.*\r?\n", MESSAGE) for name in LEAVING)
+    assert link
+    assert post
+    by_mail = MESSAGE.replace(post[0], b"").replace(link[0], b"List-Unsubscribe: <mailto:leave@example.org>\r\n")
+    line = message.one_click(by_mail)
+    assert (line.state, line.what) == (State.FAIL, "One-click unsubscribe: readers can leave by mail only.")
+
+
+LEAVING = (b"List-Unsubscribe", b"List-Unsubscribe-Post")
+
+
 # ---------------------------------------------------------------- the command
 
 

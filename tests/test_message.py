@@ -16,11 +16,12 @@ import mailrules
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mailing import HTML, MARKERS, NOON, TEXT, config, edition, letter, template
+from mailing import HTML, MARKERS, NOON, SECRET, TEXT, config, edition, letter, template
 
-from bulletin.config import Sender
+from bulletin.config import Sender, Web
 from bulletin.errors import BulletinError
 from bulletin.render.message import Envelope, ServiceMessage, make_message_id
+from bulletin.subscribers.tokens import UNSUBSCRIBE, Links, read_token
 
 PARTS = st.lists(
     st.text(st.characters(codec="utf-8", exclude_characters="\r"), max_size=200) | st.sampled_from(["." * 80, "From "])
@@ -112,11 +113,27 @@ def test_l01_readers_may_also_leave_by_mail_where_a_mailbox_takes_it() -> None:
     by_mail = f"mailto:leave@news.example.org?subject=unsubscribe%20{link.rpartition('/')[2]}"
     assert made.personal_headers(letter())["List-Unsubscribe"] == f"<{link}>, <{by_mail}>"
     assert mailrules.broken_rules(data, reader="reader@example.org", domain="news.example.org") == []
-    only = replace(letter(), personal={**letter().personal, "unsubscribe_url": by_mail})
-    assert made.personal_headers(only) == {"List-Unsubscribe": f"<{by_mail}>"}, "one click needs a web page"
+    assert "subject" not in read(template().fill(letter(), date=NOON))["List-Unsubscribe"]
     message = read(template().fill(letter(), date=NOON))
     assert message["List-Owner"] == "<mailto:editors@example.org>"
     assert message["List-Help"] == "<mailto:editors@example.org?subject=help>"
+
+
+def test_a_publication_without_pages_lets_readers_leave_by_mail_alone() -> None:
+    """L-16: the links of the mail are mails to write, by which the reader is known; nothing claims one click (L-02)."""
+    sender = Sender(name="News", address="news@news.example.org", unsubscribe_mailbox="leave+list@news.example.org")
+    by_mail = config(sender=sender, web=Web(archive_url="https://news.example.org/", service_url=""))
+    links = Links(by_mail.service_url, SECRET, by_mail.leave_by_mail)
+    one = replace(letter(), personal=links.personal("abc123", "reader@example.org"))
+    message = read(template(settings=by_mail).fill(one, date=NOON))
+    link = one.personal["unsubscribe_url"]
+    assert link.startswith("mailto:leave+list@news.example.org?subject=unsubscribe%20abc123_")
+    assert read_token(SECRET, UNSUBSCRIBE, link.rpartition("%20")[2]) == "abc123"
+    assert message["List-Unsubscribe"] == f"<{link}>"
+    assert "List-Unsubscribe-Post" not in message
+    assert link in body(message, "plain")
+    assert html.escape(link) in body(message, "html")
+    assert not config(sender=sender).leave_by_mail, "where there are pages, they are used"
 
 
 def test_q06_complaints_are_counted_by_issue_audience_and_language_and_never_by_reader() -> None:

@@ -58,6 +58,9 @@ def one_click(raw: bytes) -> Line:
     links = [str(value) for value in message.get_all("List-Unsubscribe", [])]
     presses = [str(value).strip() for value in message.get_all("List-Unsubscribe-Post", [])]
     hint = 'Use an address that starts with https:// in [web], "service_url".'
+    if len(links) == 1 and links[0].startswith("<mailto:") and not presses:
+        hint = "Gmail asks it of whoever sends to many. Have the pages put on the web: bulletin help subscribers"
+        return Line(State.FAIL, f"{name}: readers can leave by mail only.", hint, rule)
     if len(links) != 1 or presses != ["List-Unsubscribe=One-Click"]:
         said = "the mail does not have both headers that it takes, once each"
         return Line(State.FAIL, f"{name}: {said}.", "Something on the way took them out: ask your mail service.", rule)

@@ -320,7 +320,7 @@ def _sender(
             provider=name,
             open_session=lambda: provider.open(surroundings(home)),
             capabilities=provider.CAPABILITIES,
-            links=Links(home.config.service_url, home.secret()),
+            links=Links(home.config.service_url, home.secret(), home.config.leave_by_mail),
             question=question_of(home, rendered),
             here=_here(home),
             lock=home.state_dir / "sending.lock",

@@ -20,8 +20,8 @@ from email.utils import format_datetime, quote
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Protocol
-from urllib.parse import quote as urlquote
 
+from bulletin.addresses import mailto
 from bulletin.config import Config
 from bulletin.errors import BulletinError
 from bulletin.model import EVERYONE, PERSONAL_FIELDS, Letter, RenderedEdition
@@ -168,7 +168,7 @@ class MessageTemplate:
         mailbox = self.envelope.unsubscribe_mailbox
         if link.startswith("mailto:"):
             return {"List-Unsubscribe": f"<{link}>"}
-        by_mail = f", <{mailto(mailbox, link.rpartition('/')[2])}>" if mailbox else ""
+        by_mail = f", <{mailto(mailbox, 'unsubscribe ' + link.rpartition('/')[2])}>" if mailbox else ""
         return {"List-Unsubscribe": f"<{link}>{by_mail}", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
 
     def html_of(self, letter: Letter) -> str:
@@ -234,15 +234,6 @@ class ServiceMessage:
         return b"".join(_filled(self._head, values)), _filled(self._body, values)
 
 
-def mailto(mailbox: str, token: str) -> str:
-    """The address of a mail that unsubscribes: the reader's token stands in its subject."""
-    return f"mailto:{_in_mailto(mailbox)}?subject=unsubscribe%20{token}"
-
-
-def _in_mailto(address: str) -> str:
-    return urlquote(_ascii("Reply-To", address), safe="@+!$*'")
-
-
 # ---------------------------------------------------------------- headers of a kind of message
 
 
@@ -251,8 +242,8 @@ def _bulletin_headers(envelope: Envelope, rendered: RenderedEdition) -> dict[str
     the edition for everyone names the public archive (L-13)."""
     headers = {"List-Id": _list_id(envelope), "List-Post": "NO"}
     if envelope.reply_to:
-        person = _in_mailto(envelope.reply_to)
-        headers |= {"List-Owner": f"<mailto:{person}>", "List-Help": f"<mailto:{person}?subject=help>"}
+        person = _ascii("Reply-To", envelope.reply_to)
+        headers |= {"List-Owner": f"<{mailto(person)}>", "List-Help": f"<{mailto(person, 'help')}>"}
     if rendered.audience == EVERYONE:
         headers["List-Archive"] = f"<{_ascii('List-Archive', envelope.archive_url)}>"
     return {

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from types import MappingProxyType
 
+from bulletin.addresses import mailto
 from bulletin.config import Config
 from bulletin.errors import BulletinError
 from bulletin.model import PERSONAL_FIELDS, Edition, RenderedEdition
@@ -52,8 +53,8 @@ def fill(rendered: RenderedEdition, personal: Mapping[str, str]) -> tuple[str, s
 def sample_personal(config: Config) -> dict[str, str]:
     """Sample values for looking at an edition: nobody's address, and links that lead nowhere in particular."""
     return {
-        "unsubscribe_url": f"{config.service_url}unsubscribe/sample",
-        "preferences_url": f"{config.service_url}preferences/sample",
+        "unsubscribe_url": _link(config, "unsubscribe", "sample"),
+        "preferences_url": _link(config, "preferences", "sample"),
         "address": "reader@example.org",
     }
 
@@ -62,10 +63,16 @@ def longest_personal(config: Config) -> dict[str, str]:
     """The longest values a reader can have, for limits on the finished bytes (G-01): RFC 5321's 254 for an address,
     and links as long as `subscribers.tokens` lets them be."""
     return {
-        "unsubscribe_url": f"{config.service_url}unsubscribe/".ljust(_LONGEST_LINK, "x"),
-        "preferences_url": f"{config.service_url}preferences/".ljust(_LONGEST_LINK, "x"),
+        "unsubscribe_url": _link(config, "unsubscribe", "").ljust(_LONGEST_LINK, "x"),
+        "preferences_url": _link(config, "preferences", "").ljust(_LONGEST_LINK, "x"),
         "address": f"{'reader' * 10}@{'long.' * 36}example.org",
     }
+
+
+def _link(config: Config, purpose: str, token: str) -> str:
+    if config.leave_by_mail:
+        return mailto(config.leave_by_mail, f"{purpose} {token}")
+    return f"{config.service_url}{purpose}/{token}"
 
 
 def _checked(field: str, personal: Mapping[str, str]) -> str:

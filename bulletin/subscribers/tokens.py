@@ -11,6 +11,7 @@ from base64 import b32encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from bulletin.addresses import mailto
 from bulletin.errors import BulletinError
 
 UNSUBSCRIBE = "unsubscribe"
@@ -104,9 +105,11 @@ class Links:
 
     service_url: str
     secret: bytes = field(repr=False)
+    mailbox: str = ""
+    """Where there are no pages: readers write here, with their token in the subject."""
 
     def __post_init__(self) -> None:
-        if not self.service_url.startswith("https://"):
+        if not self.mailbox and not self.service_url.startswith("https://"):
             raise BulletinError(
                 f"personal links would start with {self.service_url}, which is not secure.",
                 hint="One-click unsubscribe needs https:// (RFC 8058). Correct service_url under [web].",
@@ -121,10 +124,14 @@ class Links:
     def personal(self, subscriber: str, address: str) -> Mapping[str, str]:
         """A value for each of `model.PERSONAL_FIELDS`."""
         return {
-            "unsubscribe_url": f"{self.service_url}unsubscribe/{make_token(self.secret, UNSUBSCRIBE, subscriber)}",
-            "preferences_url": f"{self.service_url}preferences/{make_token(self.secret, PREFERENCES, subscriber)}",
+            "unsubscribe_url": self._link(UNSUBSCRIBE, subscriber),
+            "preferences_url": self._link(PREFERENCES, subscriber),
             "address": address,
         }
+
+    def _link(self, purpose: str, subscriber: str) -> str:
+        token = make_token(self.secret, purpose, subscriber)
+        return mailto(self.mailbox, f"{purpose} {token}") if self.mailbox else f"{self.service_url}{purpose}/{token}"
 
 
 def _signature(secret: bytes, purpose: str, subscriber: str) -> str:
