@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import threading
 from collections.abc import Callable, Sequence
 from types import TracebackType
@@ -75,7 +76,7 @@ class Children:
             if self._pool is None:
                 self._pool = ProcessPool(
                     max_workers=self._workers,
-                    initializer=_limit_memory,
+                    initializer=_settle,
                     initargs=(self._memory,),
                     context=_context(self._preload),
                 )
@@ -98,7 +99,9 @@ def _guarded(function: Callable[..., T], *args: object) -> T:
         os._exit(_OUT_OF_MEMORY)  # who once ran out of memory is not sure to have any for the next
 
 
-def _limit_memory(size: int) -> None:
+def _settle(size: int) -> None:
+    """What a child does first: let itself be ended at any time, also while a parser keeps it busy, and limit itself."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     try:
         import resource
 

@@ -434,7 +434,7 @@ class _Story:
         kind = _KINDS.get(self.source.kind, self.source.kind)
         others = dict.fromkeys(source.title for _, source in self.tellings if source.id != self.source.id)
         also = f"; also offered by {', '.join(others)}" if others else ""
-        placed = f"; section {section_by}" if section_by and section_by != _BY_SOURCE else ""
+        placed = f"; placed {section_by}" if section_by and section_by != _BY_SOURCE else ""
         return f"{self.source.title} {kind}, {_when(whole)}{also}{placed}"
 
 

@@ -212,6 +212,18 @@ def test_gov_uk_tells_when_a_page_was_first_published_and_is_asked_once(web: Sit
     assert len(web.asked("/api/content/guidance/old")) == 1
 
 
+def test_gov_uk_is_asked_again_where_its_days_could_not_be_had(web: Site, tmp_path: Path) -> None:
+    entry = f'<entry><title>Page</title><link href="{web.base}/p"/><updated>2024-05-10T09:00:00Z</updated></entry>'
+    web.gives("/home.atom", f'<feed xmlns="http://www.w3.org/2005/Atom">{entry}</feed>', headers={"ETag": '"1"'})
+    web.gives("/api/content/p", status=429)
+    source = SourceSetting(id="gov", title="Gov", url=web.base + "/home.atom", kind="govuk")
+    first = collect([source], client_for(web), tmp_path)["gov"]
+    assert first.notes[0].startswith("does not say when its stories were first published")
+    web.gives("/api/content/p", '{"first_published_at": "2024-04-22T09:00:00+01:00"}')
+    (found,) = collect([source], client_for(web), tmp_path, after_hours=2)["gov"].candidates
+    assert found.published == dt.date(2024, 4, 22)
+
+
 @pytest.mark.parametrize("body", ["nonsense", "[]", '{"first_published_at": 7}', "[" * 100_000])
 def test_gov_uk_without_its_days_still_gives_the_story(web: Site, tmp_path: Path, body: str) -> None:
     entry = f'<entry><title>Page</title><link href="{web.base}/p"/><updated>2024-05-10T09:00:00Z</updated></entry>'

@@ -395,9 +395,9 @@ def test_a_section_comes_from_words_then_the_source_then_the_topic() -> None:
     ]
     found = choose(reports, issue=ISSUE, earlier_issues=(), config=config).new
     assert [(entry.section, entry.why.partition("; ")[2]) for entry in found] == [
-        ("views", 'section by the word "consultation"'),
+        ("views", 'placed by the word "consultation"'),
         ("government", ""),
-        ("events", "section by its topic stalking"),
+        ("events", "placed by its topic stalking"),
     ]
 
 

@@ -196,6 +196,8 @@ class Picking(App[None]):
             entry = self._inbox[number]
             day = entry.published or entry.seen
             date = f"{day.day:>2} {day:%b}{'' if entry.published and not entry.dated else ' ?'}" if day else "?"
+            if entry.event and not entry.published:
+                date = f"on {entry.event.starts.day} {entry.event.starts:%b}"
             cells = (date, _cut(self._fitting(entry.section), 14), _cut(entry.source or "", 20), entry.title)
             self._table.add_row(*(Text(cell) for cell in cells), key=str(number))
         if self._shown:

@@ -31,6 +31,7 @@ _READING: Final = 1
 """To be raised when documents are read in another way, so that every source is read anew."""
 _LONGEST_PAUSE_S: Final = 10.0
 """The most that a site's Crawl-delay may hold a collecting up."""
+_NO_DETAILS: Final = "does not say when its stories were first published"
 _MOST_FILES: Final = 500
 
 Progress = Callable[[SourceReport], object]
@@ -266,6 +267,8 @@ class _Asking:
             return _Answer(state, not_modified=True)
         offers = self._with_details(kind, [*reading.candidates, *self._further_pages(reading.more)])
         validators = fetched.validators
+        if any(note.startswith(_NO_DETAILS) for note in self.notes):
+            validators, digest = None, ""  # so that it is read again, and the details are asked for
         state = replace(
             state,
             url=validators.url if validators else "",
@@ -308,7 +311,7 @@ class _Asking:
             return list(offers)
         better, trouble = [], ""
         for offer in offers:
-            before = self.known.get(same_story_key(offer.url))
+            before = self.known.get(same_story_key(offer.url)) if self.state.digest else None
             if before and (before.updated or before.published) == offer.published:
                 better.append(replace(offer, published=before.published, updated=before.updated, dated=before.dated))
                 continue
@@ -322,7 +325,7 @@ class _Asking:
                 better.append(self.run.readers.detail(self.source.kind, offer, document, self.spec))
             except FetchError as error:
                 if error.status != 404:
-                    trouble = f"has no first days of its stories: {request.url} {error.reason}"
+                    trouble = f"{_NO_DETAILS}: {request.url} {error.reason}"
                 better.append(offer)
             except UnreadableError:
                 better.append(offer)

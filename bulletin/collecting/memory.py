@@ -147,7 +147,7 @@ class Memory:
             with suppress(ValueError, TypeError, KeyError):
                 first_seen = dt.date.fromisoformat(first)
                 candidate = _read(text)
-                if candidate.published is None:
+                if candidate.published is None and candidate.event is None:
                     candidate = replace(candidate, seen=first_seen)
                 yield Remembered(
                     source=name,

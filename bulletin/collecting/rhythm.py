@@ -28,7 +28,8 @@ def why_rest(state: State, now: float, *, fresh: bool, zone: dt.tzinfo) -> str:
     """
     if state.gone and not fresh:
         return "is gone for good (410), and is not asked any more"
-    if now >= state.next_at or (fresh and not state.told_to_wait):
+    clock_was_wrong = state.asked_at > now + HOUR
+    if now >= state.next_at or clock_was_wrong or (fresh and not state.told_to_wait):
         return ""
     until = clock(state.next_at, now, zone)
     if state.told_to_wait:

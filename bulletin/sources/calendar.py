@@ -71,6 +71,7 @@ def _candidate(entry: Any, base: str, spec: Spec) -> tuple[dt.datetime, Candidat
         return None
     whole_day = not isinstance(getattr(entry.get("DTSTART"), "dt", None), dt.datetime)
     where = "Online" if re.match(r"https?://|microsoft teams|zoom", place, re.IGNORECASE) else place
+    said = " ".join(each for each in words.splitlines() if "://" not in each)
     event = Event(starts=starts, ends=ends if ends and ends > starts else None, place=where or None, booking=link)
     when = f"On {starts.day} {starts:%B} {starts.year}. " if whole_day else ""
     identity = line(str(entry.get("UID", "")))
@@ -78,7 +79,7 @@ def _candidate(entry: Any, base: str, spec: Spec) -> tuple[dt.datetime, Candidat
         title=title,
         url=link,
         source=spec.title,
-        summary=extract(when + plain(words)),
+        summary=extract(when + plain(said)),
         event=None if whole_day else event,
         source_id=f"{identity} {starts:%Y-%m-%d}" if identity else "",
     )
