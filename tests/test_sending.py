@@ -26,7 +26,7 @@ from mailserver import MailServer, mail_server
 from sqlalchemy import Connection, event
 from sqlalchemy.exc import OperationalError
 
-from bulletin.config import Sending
+from bulletin.config import AudienceSetting, Sending
 from bulletin.delivery import sender as sending
 from bulletin.delivery.plan import make_plan
 from bulletin.delivery.report import Standing, make_report
@@ -120,6 +120,20 @@ def test_s26_a_test_copy_kept_for_an_audience_does_not_leave_it(room: Newsroom) 
             outcome = sending.send_test(sender, ISSUE, made, address)
             assert outcome
             assert outcome.kind is OutcomeKind.ACCEPTED
+
+
+def test_s26_a_test_copy_kept_for_a_list_goes_to_who_is_on_it(tmp_path: Path) -> None:
+    """S-26: an audience can be made of a list; its members are known by their entries, not by their domains."""
+    made = template(edition("forces"))
+    publication = config(audiences=(AudienceSetting(id="forces", title="Forces", lists=("board",)),))
+    with newsroom(tmp_path, publication) as room:
+        room.import_list("email\nmember@example.com\nleft@example.com\n", into_list="board")
+        room.subscribe(["other@example.com"])
+        room.leave("left@example.com")
+        with room.sender() as sender:
+            for address in ("other@example.com", "left@example.com", "nobody@example.com"):
+                assert sending.send_test(sender, ISSUE, made, address) is None
+            assert sending.send_test(sender, ISSUE, made, "member@example.com")
 
 
 def test_only_one_sender_is_at_work(room: Newsroom) -> None:

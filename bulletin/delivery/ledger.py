@@ -193,6 +193,12 @@ class Ledger:
             found = there.where(_editions.c.mailing == mailing).group_by(_editions.c.edition)
             return _by_name(connection, found)
 
+    def edition_of(self, question: Select[Any], address: str) -> str:
+        """The edition of the reader with this address; empty if a question does not find them."""
+        found = question.add_columns(people.c.email).subquery("found")
+        with self._reading.connect() as connection:
+            return connection.scalar(select(found.c.edition).where(found.c.email == address)) or ""
+
     def withheld(self, now: dt.datetime) -> dict[str, int]:
         """Readers who get nothing at this moment, counted by the reason."""
         with self._reading.connect() as connection:

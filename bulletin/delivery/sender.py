@@ -203,7 +203,7 @@ def send_test(sender: Sender, issue: str, template: MessageTemplate, address: st
         address = normalise(address)
     except AddressRefused as refusal:
         raise BulletinError(f"the test cannot be sent: {refusal}.", hint="Write it as name@example.org.") from None
-    if not _may_try(sender.config, template.rendered.audience, address):
+    if not _may_try(sender, template.rendered.audience, address):
         return None
     ledger = sender.ledger
     mailing = ledger.open_test(issue, template.rendered.name, provider=sender.provider, now=sender.now())
@@ -219,9 +219,12 @@ def send_test(sender: Sender, issue: str, template: MessageTemplate, address: st
     return outcome
 
 
-def _may_try(config: Config, audience: str, address: str) -> bool:
+def _may_try(sender: Sender, audience: str, address: str) -> bool:
+    config = sender.config
     own = {domain_of(known) for known in (config.sender.address, config.sender.reply_to) if known}
-    return audience == EVERYONE or audience_of_address(address, config) == audience or domain_of(address) in own
+    if audience == EVERYONE or audience_of_address(address, config) == audience or domain_of(address) in own:
+        return True
+    return sender.ledger.edition_of(sender.question(sender.now()), address).partition(".")[0] == audience
 
 
 class _Work:
