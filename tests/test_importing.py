@@ -432,12 +432,14 @@ def test_a_rehearsal_says_line_by_line_what_would_happen_and_writes_nothing(room
 
 
 def test_p13_basis_and_source_stand_in_the_history_of_each(room: Newsroom) -> None:
-    room.import_list("email\na@example.org\n", basis="consent, May sheet", source="Conference desk")
+    """P-10, P-13: and the list they were put on."""
+    wishes = {"basis": "consent, May sheet", "source": "Conference desk", "into_list": "press"}
+    room.import_list("email\na@example.org\n", **wishes)
     held = room.readers.holding("a@example.org")
     record = held["consents"][0]
-    assert (record["what"], record["route"], record["basis"], record["source"]) == (
-        *("subscribed", "import", "consent, May sheet", "Conference desk"),
-    )
+    assert [record[name] for name in ("what", "route", "list", "basis", "source")] == [
+        *("subscribed", "import", "press", "consent, May sheet", "Conference desk"),
+    ]
 
 
 def test_lists_are_joined_by_column_and_by_wish(room: Newsroom) -> None:

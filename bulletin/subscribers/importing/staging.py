@@ -199,7 +199,7 @@ class Staging:
         at = self._moment(now)
         counts = self.counts()
         number = self._note(at, source, basis, counts)
-        known = {"at": at, "batch": number, "how": how, "basis": basis, "source": source}
+        known = {"at": at, "how": how, "list": into_list, "basis": basis, "source": source}
         self._run(
             "INSERT INTO subscriber"
             " (id, email, name, language, state, created_at, changed_at, organisation, role, topics, domain,"
@@ -210,10 +210,11 @@ class Staging:
         self._change_details(number)
         self._take_off(at)
         self._run(
-            "INSERT INTO consent (subscriber, what, at, how, route, basis, source)"
-            " SELECT COALESCE(known, id) AS whose, record, :at, :how, 'import', :basis, :source FROM judged"
+            "INSERT INTO consent (subscriber, what, at, how, route, list, basis, source)"
+            " SELECT COALESCE(known, id) AS whose, record, :at, :how, 'import',"
+            " CASE WHEN kind = 'new' THEN CAST(:list AS TEXT) ELSE '' END, :basis, :source FROM judged"
             " WHERE kind = 'new' OR (kind = 'taken off' AND known IS NOT NULL) ORDER BY whose",
-            **{key: value for key, value in known.items() if key != "batch"},
+            **known,
         )
         self._join_lists(at, into_list)
         self._suppress(at)
