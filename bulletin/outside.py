@@ -104,8 +104,8 @@ def setup_of(home: Publication) -> tuple[whole.Setup, Way]:
     pages = (web.archive_url, web.service_url or "", home.config.organisation.website or "")
     names = (urlsplit(url).hostname or "" for url in pages)
     setup = whole.Setup(
-        author=author,
-        bounces=way.bounces.lower() or author,
+        author=way.author.lower() or author,
+        bounces="" if way.theirs else way.bounces.lower() or author,
         signing=(sender.dkim_domain or way.signing or author).lower(),
         selectors=tuple(dict.fromkeys((*sender.dkim_selectors, *way.selectors))),
         reply_to=_domain(sender.reply_to or ""),

@@ -275,6 +275,28 @@ def test_a_mail_service_that_the_record_leaves_out_fails() -> None:
     assert worst(judged(zone, setup), "SPF").state is State.PASS
 
 
+def test_a_service_that_takes_bounces_itself_leaves_dkim_to_vouch_for_us() -> None:
+    setup = whole.Setup(author=AT, bounces="", signing=AT, selectors=("s1",), service="Postmark")
+    found = judged(good_zone(), setup)
+    assert worst(found, "SPF").what.startswith("SPF: Postmark sees to it")
+    assert worst(found, "Alignment").state is State.PASS
+    unsigned = good_zone()
+    del unsigned[f"s1._domainkey.{AT}", "TXT"]
+    assert worst(judged(unsigned, setup), "Alignment").state is State.FAIL
+
+
+def test_the_names_of_a_service_are_those_that_are_looked_at(tmp_path: Path) -> None:
+    for provider, names in {
+        "postmark": (AT, "", AT),
+        'postmark"\n[providers.postmark]\nreturn_path = "Back.harbour-trust.uk': (AT, "back.harbour-trust.uk", AT),
+        "resend": (AT, f"send.{AT}", AT),
+        'notify"\n[providers.notify]\ntemplate_id = "x': ("notifications.service.gov.uk", "", None),
+    }.items():
+        (tmp_path / "bulletin.toml").write_text(SETTINGS.replace('provider = "outbox', f'provider = "{provider}'))
+        setup, _ = setup_of(open_publication(tmp_path, {}))
+        assert (setup.author, setup.bounces, setup.signing) == (*names[:2], names[2] or names[0])
+
+
 def test_a_key_that_a_service_keeps_elsewhere_is_followed() -> None:
     zone = good_zone()
     zone["keys.relay.test", "TXT"] = zone.pop((f"s1._domainkey.{AT}", "TXT"))

@@ -21,10 +21,11 @@ import pytest
 import standins
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from mailing import HTML, ISSUE, MARKERS, NOON, SECRET, TEXT, config, edition, letter, template
+from mailing import HTML, ISSUE, MARKERS, NOON, SECRET, TEXT, addresses, config, edition, letter, newsroom, template
 from standins import Mail, StandIn
 
 from bulletin import providers, registry
+from bulletin.delivery import sender as sending
 from bulletin.errors import BulletinError
 from bulletin.model import EventKind, Letter, Outcome, OutcomeKind
 from bulletin.providers import ProviderError
@@ -362,6 +363,37 @@ def test_the_doctor_tells_whether_the_service_takes_the_key(service: StandIn) ->
     way = way_of(providers.load(service.name), surroundings_of(service).config)
     assert way.service
     assert not [mail for mail in service.mails if not mail.tested]
+
+
+def test_a_whole_mailing_in_bad_weather_leaves_nobody_out_and_nobody_twice(service: StandIn, tmp_path: Path) -> None:
+    """Promise 4: put off, out of order, an answer lost. Then all is counted, and what can be asked has been asked."""
+    readers = [*addresses(9), *addresses(3, "force.example.org")]
+    service.script = [
+        *((429, {"Retry-After": "2"}, service.too_many), "answer", (503, {}, ""), "answer", "take"),
+        *("answer", (500, {}, "<html>"), "answer"),
+    ]
+    clock = [NOON]
+
+    def sleep(seconds: float) -> None:
+        clock[0] += dt.timedelta(seconds=seconds)
+
+    service.clock = lambda: clock[0]
+    made = replace(surroundings_of(service), now=service.clock, sleep=sleep)
+    provider = providers.load(service.name)
+    with newsroom(tmp_path, made.config) as room:
+        room.subscribe(readers)
+        plan, templates = room.plan(service.name), room.templates()
+        with room.sender(service.name, made.environment) as usual:
+            sender = replace(usual, now=service.clock, sleep=sleep, open_session=lambda: provider.open(made))
+            standing = sending.run(sender, plan, templates)
+            service.script.clear()  # the weather is fine again
+            standing = sending.run(sender, plan, templates)
+        doubtful = len(room.ledger.unknown(ISSUE))
+    assert standing.accepted + doubtful == len(readers)
+    assert sorted(mail.address for mail in service.mails) == sorted(readers)
+    assert doubtful == 0 or not (service.knows_keys or service.looks_up)
+    for mail in service.mails:
+        assert ("For forces only." in mail.text) == mail.address.endswith("@force.example.org")
 
 
 # ---------------------------------------------------------------- afterwards

@@ -17,7 +17,7 @@ class Setup:
     author: str
     """The domain of the sender's address, which readers see."""
     bounces: str
-    """The domain of the envelope, whose SPF counts."""
+    """The domain of the envelope, whose SPF counts; nothing if it is the service's own."""
     signing: str
     """The domain whose key signs."""
     selectors: tuple[str, ...] = ()
@@ -36,7 +36,7 @@ class Setup:
 
 def lines(setup: Setup, look: Look, fetch: hosts.Fetch) -> Iterator[Line]:
     """Everything the DNS says about a publication. What no server answered is one line that says so."""
-    yield from _told("SPF", "B-02 SPF", lambda: spf.lines(setup.bounces, look, include=setup.spf_include))
+    yield from _told("SPF", "B-02 SPF", lambda: _servers(setup, look))
     yield from _told("DKIM", "B-02 DKIM", lambda: dkim.lines(setup.signing, setup.selectors, look))
     yield from _told("DMARC", "B-02 DMARC", lambda: dmarc.lines(setup.author, dmarc.walk(setup.author, look), look))
     yield from _told("Alignment", "B-02 From alignment", lambda: [_alignment(setup, look)])
@@ -44,7 +44,7 @@ def lines(setup: Setup, look: Look, fetch: hosts.Fetch) -> Iterator[Line]:
     answers = setup.reply_to or setup.author
     yield from _told("Answers by mail", "", lambda: [hosts.arrival("Answers by mail", answers, look, answers=True)])
     for domain in dict.fromkeys((setup.author, setup.bounces)):
-        if domain != answers:
+        if domain and domain != answers:
             yield from _told("Bounces", "", partial(_bounces, domain, look))
     for domain in dict.fromkeys((setup.author, answers)):
         yield from _told("MTA-STS", "", partial(hosts.protection, domain, look, fetch))
@@ -63,13 +63,20 @@ def _told(name: str, rule: str, part: Callable[[], Iterable[Line]]) -> Iterator[
         yield Line(State.LOOK, f"{name}: the DNS could not be asked ({error}).", hint, rule)
 
 
+def _servers(setup: Setup, look: Look) -> Iterable[Line]:
+    if setup.bounces:
+        return spf.lines(setup.bounces, look, include=setup.spf_include)
+    what = f"SPF: {setup.service} sees to it, for bounces go to a domain of its own. Only DKIM vouches for yours."
+    return [Line(State.PASS, what, rule="B-02 SPF")]
+
+
 def _bounces(domain: str, look: Look) -> list[Line]:
     return [hosts.arrival("Bounces", domain, look, answers=False)]
 
 
 def _alignment(setup: Setup, look: Look) -> Line:
     signs = _passes(dkim.lines(setup.signing, setup.selectors, look))
-    allows = _passes(spf.lines(setup.bounces, look, include=setup.spf_include))
+    allows = bool(setup.bounces) and _passes(spf.lines(setup.bounces, look, include=setup.spf_include))
     return dmarc.alignment(
         dmarc.walk(setup.author, look),
         dmarc.walk(setup.signing, look) if signs else None,

@@ -193,8 +193,12 @@ class Way:
     A provider module may have `way(config) -> Way`; one without it leaves everything to the sender's own domain.
     """
 
+    author: str = ""
+    """Domain of the address that readers see, if it is not the sender's."""
     bounces: str = ""
     """Domain of the envelope, if it is not the sender's."""
+    theirs: bool = False
+    """Whether the envelope is of a domain of the service's own, which sees to SPF: only DKIM then vouches for us."""
     signing: str = ""
     """Domain whose DKIM key signs, if it is not the sender's."""
     selectors: tuple[str, ...] = ()

@@ -77,9 +77,12 @@ class Settings:
 
 
 def way(config: Config) -> Way:
-    """Brevo signs with the sender's domain. Raises `BulletinError` if settings cannot be read."""
-    settings = provider_settings(config, "brevo", Settings)
-    return Way(bounces=settings.return_path or "", service="Brevo", requires_tls=None)
+    """Brevo signs with the sender's domain. Bounces go to its own, unless there is a name of ours for them.
+
+    Raises `BulletinError` if settings cannot be read.
+    """
+    own = provider_settings(config, "brevo", Settings).return_path or ""
+    return Way(bounces=own, theirs=not own, service="Brevo", requires_tls=None)
 
 
 def check(surroundings: Surroundings) -> str:

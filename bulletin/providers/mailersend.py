@@ -51,9 +51,12 @@ class Settings:
 
 
 def way(config: Config) -> Way:
-    """MailerSend signs with the sender's domain. Raises `BulletinError` if settings cannot be read."""
-    settings = provider_settings(config, "mailersend", Settings)
-    return Way(bounces=settings.return_path or "", service="MailerSend", requires_tls=None)
+    """MailerSend signs with the sender's domain. Bounces go to its own, unless there is a name of ours for them.
+
+    Raises `BulletinError` if settings cannot be read.
+    """
+    own = provider_settings(config, "mailersend", Settings).return_path or ""
+    return Way(bounces=own, theirs=not own, service="MailerSend", requires_tls=None)
 
 
 def check(surroundings: Surroundings) -> str:

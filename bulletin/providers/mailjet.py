@@ -60,10 +60,12 @@ class Settings:
 
 
 def way(config: Config) -> Way:
-    """Mailjet signs with the sender's domain. Raises `BulletinError` if settings cannot be read."""
-    settings = provider_settings(config, "mailjet", Settings)
-    bounces = settings.return_path or ""
-    return Way(bounces=bounces, spf_include="spf.mailjet.com", service="Mailjet", requires_tls=None)
+    """Mailjet signs with the sender's domain. Bounces go to its own, unless there is a name of ours for them.
+
+    Raises `BulletinError` if settings cannot be read.
+    """
+    own = provider_settings(config, "mailjet", Settings).return_path or ""
+    return Way(bounces=own, theirs=not own, spf_include="spf.mailjet.com", service="Mailjet", requires_tls=None)
 
 
 def check(surroundings: Surroundings) -> str:

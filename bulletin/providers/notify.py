@@ -66,7 +66,7 @@ def way(config: Config) -> Way:
     """Mail leaves under Notify's own name. Raises `BulletinError` if settings cannot be read."""
     provider_settings(config, "notify", Settings)
     own = "notifications.service.gov.uk"
-    return Way(bounces=own, signing=own, service="GOV.UK Notify", requires_tls=None)
+    return Way(author=own, theirs=True, signing=own, service="GOV.UK Notify", requires_tls=None)
 
 
 def check(surroundings: Surroundings) -> str:

@@ -55,9 +55,12 @@ class Settings:
 
 
 def way(config: Config) -> Way:
-    """Postmark signs with the sender's domain. Raises `BulletinError` if settings cannot be read."""
-    settings = provider_settings(config, "postmark", Settings)
-    return Way(bounces=settings.return_path or "", service="Postmark", requires_tls=None)
+    """Postmark signs with the sender's domain. Bounces go to its own, unless there is a name of ours for them.
+
+    Raises `BulletinError` if settings cannot be read.
+    """
+    own = provider_settings(config, "postmark", Settings).return_path or ""
+    return Way(bounces=own, theirs=not own, service="Postmark", requires_tls=None)
 
 
 def check(surroundings: Surroundings) -> str:

@@ -44,7 +44,7 @@ class Settings:
     __pydantic_config__ = STRICT
 
     return_path: str | None = None
-    """Name for bounces as Resend shows it with your domain: send.example.org"""
+    """Name for bounces as Resend shows it with your domain. Left out: the sender's domain with send. before it."""
     timeout: float = 60.0
     """Seconds to wait for Resend's answer."""
     endpoint: str | None = None
@@ -52,9 +52,12 @@ class Settings:
 
 
 def way(config: Config) -> Way:
-    """Resend signs with the sender's domain. Raises `BulletinError` if settings cannot be read."""
-    settings = provider_settings(config, "resend", Settings)
-    bounces = settings.return_path or ""
+    """Resend signs with the sender's domain, and takes bounces at a name within it.
+
+    Raises `BulletinError` if settings cannot be read.
+    """
+    own = provider_settings(config, "resend", Settings).return_path
+    bounces = own or f"send.{config.sender.address.rpartition('@')[2]}"
     return Way(bounces=bounces, spf_include="amazonses.com", service="Resend", requires_tls=None)
 
 

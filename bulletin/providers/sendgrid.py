@@ -57,10 +57,12 @@ class Settings:
 
 
 def way(config: Config) -> Way:
-    """SendGrid signs with the sender's domain. Raises `BulletinError` if settings cannot be read."""
-    settings = provider_settings(config, "sendgrid", Settings)
-    bounces = settings.return_path or ""
-    return Way(bounces=bounces, spf_include="sendgrid.net", service="SendGrid", requires_tls=None)
+    """SendGrid signs with the sender's domain. Bounces go to its own, unless there is a name of ours for them.
+
+    Raises `BulletinError` if settings cannot be read.
+    """
+    own = provider_settings(config, "sendgrid", Settings).return_path or ""
+    return Way(bounces=own, theirs=not own, spf_include="sendgrid.net", service="SendGrid", requires_tls=None)
 
 
 def check(surroundings: Surroundings) -> str:

@@ -72,10 +72,12 @@ class Settings:
 
 
 def way(config: Config) -> Way:
-    """SES signs with the sender's domain. Raises `BulletinError` if settings cannot be read."""
-    settings = provider_settings(config, "ses", Settings)
-    bounces = settings.return_path or ""
-    return Way(bounces=bounces, spf_include="amazonses.com", service="Amazon SES", requires_tls=None)
+    """Amazon SES signs with the sender's domain. Bounces go to its own, unless there is a name of ours for them.
+
+    Raises `BulletinError` if settings cannot be read.
+    """
+    own = provider_settings(config, "ses", Settings).return_path or ""
+    return Way(bounces=own, theirs=not own, spf_include="amazonses.com", service="Amazon SES", requires_tls=None)
 
 
 def check(surroundings: Surroundings) -> str:
