@@ -376,15 +376,15 @@ def test_a_whole_mailing_in_bad_weather_leaves_nobody_out_and_nobody_twice(servi
 
     def sleep(seconds: float) -> None:
         clock[0] += dt.timedelta(seconds=seconds)
+        service.now = clock[0].timestamp()
 
-    service.clock = lambda: clock[0]
-    made = replace(surroundings_of(service), now=service.clock, sleep=sleep)
+    made = replace(surroundings_of(service), now=lambda: clock[0], sleep=sleep)
     provider = providers.load(service.name)
     with newsroom(tmp_path, made.config) as room:
         room.subscribe(readers)
         plan, templates = room.plan(service.name), room.templates()
         with room.sender(service.name, made.environment) as usual:
-            sender = replace(usual, now=service.clock, sleep=sleep, open_session=lambda: provider.open(made))
+            sender = replace(usual, now=made.now, sleep=sleep, open_session=lambda: provider.open(made))
             standing = sending.run(sender, plan, templates)
             service.script.clear()  # the weather is fine again
             standing = sending.run(sender, plan, templates)

@@ -5,13 +5,12 @@ One file for each provider. `start` runs one on a free port of this machine.
 
 from __future__ import annotations
 
-import datetime as dt
 import importlib
 import json
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -100,7 +99,6 @@ class StandIn:
 
     def __init__(self) -> None:
         self.endpoint = ""
-        self.clock: Callable[[], dt.datetime] = lambda: NOON
         self.script: list[Answer | str] = []
         self.calls: list[Asked] = []
         self.mails: list[Mail] = []
