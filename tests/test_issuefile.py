@@ -13,6 +13,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
+from ruamel.yaml import YAML
 
 from bulletin import issuefile
 from bulletin.errors import BulletinError, FileProblems, Problem
@@ -905,3 +906,11 @@ PLAINEST = st.text("aZ0 ,.()/?=_+'’–;:-#é&", max_size=20) | st.sampled_from
 def test_entries_written_the_short_way_are_the_same_lines(entry: dict[str, Any]) -> None:
     quick = _write._quick_lines(entry)
     assert quick is None or quick == _write._exact_lines(entry)
+
+
+def test_addresses_in_brackets_are_read_by_every_yaml_program() -> None:
+    """Another YAML program takes a bare colon in brackets for the end of a key."""
+    also = ("https://wire.example.com/x", "https://wire.example.com/y?a=1,2#z")
+    text = edit.add_candidates(HEAD, PATH, [Candidate(title="One", url="https://example.org/1", also=also)])
+    assert parse(text, PATH).data["inbox"][0]["also"] == list(also)
+    assert YAML(typ="safe").load(text)["inbox"][0]["also"] == list(also)

@@ -136,7 +136,10 @@ def _styled(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _styled(child) for key, child in value.items()}
     if isinstance(value, list):
-        row = CommentedSeq([_styled(child) for child in value])
+        # A colon in brackets is the end of a key to some programs, with or without a space behind it.
+        row = CommentedSeq(
+            [DoubleQuotedScalarString(child) if ":" in str(child) else _styled(child) for child in value]
+        )
         row.fa.set_flow_style()
         return row
     text = str(value)

@@ -26,7 +26,7 @@ from bulletin.errors import FileProblems, Place, Problem
 LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 _BEYOND_QUICK = re.compile(
     r"""[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]  # signs YAML knows twice
-    | [&*!]\S | \?\s | [|>][-+0-9]*\#  # anchors, tags, keys without a word, a comment right behind a block's sign
+    | (?:^|[\s\[\]{},:?-])[&*!]\S | \?\s | [|>][-+0-9]*\#  # anchors, tags, keys without a word, a block's comment
     | ^(?:---|\.\.\.|%|[ -]{100})      # documents in documents, directives, levels without end""",
     re.MULTILINE | re.VERBOSE,
 )
