@@ -114,3 +114,32 @@ def test_a_fetched_picture_takes_no_other_pictures_place(home: Publication, web:
     assert placed.item.image.file == "images/one-2.jpg"
     assert (own.parent / "one-2.jpg").read_bytes().startswith(b"\xff\xd8")
     assert own.read_bytes() == b"drawn by the editor"
+
+
+def test_a_decision_is_explained_without_asking_anybody(
+    home: Publication, web: Site, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(home.root)
+    assert run(["collect", "2024-05"]) == 0
+    asked = len(web.requests)
+    capsys.readouterr()
+    assert run(["collect", "2024-05", "--explain", "http://example.org/one/"]) == 0
+    told = capsys.readouterr().out
+    assert 'offers it as "A first story for the readers of May", published 8 May 2024' in told
+    assert told.endswith("Left out: already in the inbox.\n")
+    assert run(["collect", "2024-05", "--explain", "https://example.org/never"]) == 2
+    assert "bulletin add ADDRESS" in capsys.readouterr().err
+    assert len(web.requests) == asked
+
+
+def test_a_story_that_was_updated_since_it_ran_is_told(
+    home: Publication, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    april = home.issue_path("2024-04")
+    april.parent.mkdir()
+    item = "  - id: news\n    items:\n      - {id: one, title: Ours, url: 'https://www.example.org/one'}\n"
+    april.write_text(f"schema: 1\nid: 2024-04\ntitle: April 2024\ndate: 2024-04-30\nsections:\n{item}")
+    monkeypatch.chdir(home.root)
+    assert run(["collect", "2024-05"]) == 0
+    assert "ran in 2024-04; updated since, on 8 May 2024. To use it again" in capsys.readouterr().err
+    assert inbox(home) == ["https://www.example.org/two"]
