@@ -21,7 +21,8 @@ from mailserver import mail_server
 from office import CONFIG, NOW, OURS, READER, SECRET, Office, ask, behind_a_proxy, field, forwarded, running
 from sqlalchemy import Engine, func, select
 
-from bulletin.config import AudienceSetting
+from bulletin.cli.serve import warnings
+from bulletin.config import AudienceSetting, Web
 from bulletin.model import SubscriberState
 from bulletin.stores import open_database
 from bulletin.subscribers.consent import Cause
@@ -488,3 +489,18 @@ def test_bulletin_serve_answers_by_itself_and_ends_when_told(tmp_path: Path) -> 
     finally:
         server.kill()
         server.communicate()
+
+
+@pytest.mark.parametrize(
+    ("url", "proxies", "host", "says"),
+    [
+        ("https://news.example.org/", ("127.0.0.1",), "127.0.0.1", []),
+        ("https://news.example.org/", (), "127.0.0.1", ["seem to come from one client"]),
+        ("https://news.example.org/", (), "0.0.0.0", ["plain http"]),  # noqa: S104 - what the warning is about
+        ("http://news.example.org/", ("127.0.0.1",), "127.0.0.1", ["does not start with https://"]),
+    ],
+)
+def test_serve_says_what_is_likely_to_be_wrong(url: str, proxies: tuple[str, ...], host: str, says: list[str]) -> None:
+    found = warnings(replace(CONFIG, web=Web(archive_url=url, trusted_proxies=proxies)), host)
+    assert len(found) == len(says)
+    assert all(words in warning for words, warning in zip(says, found, strict=True))

@@ -45,6 +45,9 @@ ASKED_AN_HOUR: Final = 5
 MAILS_A_DAY: Final = 3
 """Service mails to one address in 24 hours (Z-04)."""
 
+_STUMBLES = 3
+"""Times in a row that another process may be in the way before something must be wrong."""
+
 HOUR, DAY = dt.timedelta(hours=1), dt.timedelta(days=1)
 SUBSCRIBED, LEFT = SubscriberState.SUBSCRIBED, SubscriberState.UNSUBSCRIBED
 
@@ -112,24 +115,27 @@ class Desk:
 
     def answer(self, now: dt.datetime) -> int:
         """Answer every wish that waits; how many. Any number of processes may do so at once."""
-        answered = 0
-        while self._answer_one(now):
-            answered += 1
-        return answered
+        answered = stumbled = 0
+        while True:
+            try:
+                if not self._answer_one(now):
+                    return answered
+                answered, stumbled = answered + 1, 0
+            except IntegrityError:  # the same new address was added by another process: look again
+                stumbled += 1
+                if stumbled > _STUMBLES:
+                    raise
 
     def _answer_one(self, now: dt.datetime) -> bool:
         w = web_requests.c
-        try:
-            with self._engine.begin() as connection:
-                oldest = select(web_requests).order_by(w.number).limit(1).with_for_update(skip_locked=True)
-                row = connection.execute(oldest).one_or_none()
-                if row is None:
-                    return False
-                act = {Asked.SIGN_UP: self._sign_up, Asked.LINKS: self._links, Asked.ADDRESS: self._address}
-                act[Asked(row.what)](connection, row, now)
-                connection.execute(delete(web_requests).where(w.number == row.number))
-        except IntegrityError:  # the same new address was added by another process: look again
-            return True
+        with self._engine.begin() as connection:
+            oldest = select(web_requests).order_by(w.number).limit(1).with_for_update(skip_locked=True)
+            row = connection.execute(oldest).one_or_none()
+            if row is None:
+                return False
+            act = {Asked.SIGN_UP: self._sign_up, Asked.LINKS: self._links, Asked.ADDRESS: self._address}
+            act[Asked(row.what)](connection, row, now)
+            connection.execute(delete(web_requests).where(w.number == row.number))
         return True
 
     def _sign_up(self, connection: Connection, wish: Row[Any], now: dt.datetime) -> None:
