@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import re
 import string
+from base64 import b32encode
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -104,6 +107,11 @@ def test_z08_a_token_serves_one_purpose_and_one_reader(room: Newsroom) -> None:
     assert token[-1].isalnum()
     assert read_token(SECRET, UNSUBSCRIBE, token) == person.id
     assert read_token(SECRET, PREFERENCES, token) is None
+    assert read_token(SECRET, PREFERENCES, make_token(SECRET, PREFERENCES, person.id)) == person.id
+    earlier = hmac.digest(SECRET, f"bulletin link\0{UNSUBSCRIBE}\0{person.id}".encode(), hashlib.sha256)
+    link_of_before = f"{person.id}_{b32encode(earlier).decode().rstrip('=').lower()}"
+    assert read_token(SECRET, UNSUBSCRIBE, link_of_before) == person.id, "mails with such links were sent"
+    assert read_token(SECRET, PREFERENCES, link_of_before) is None
     assert read_token(b"another secret", UNSUBSCRIBE, token) is None
     other = "b" if token[0] != "b" else "c"
     assert read_token(SECRET, UNSUBSCRIBE, other + token[1:]) is None

@@ -13,7 +13,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    String,
+    bindparam,
+    cast,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from bulletin.model import EVERYONE, DeliveryState, Outcome, OutcomeKind, SubscriberState
 from bulletin.subscribers.consent import why_no_mail
@@ -139,7 +152,7 @@ def take(
         last = batch.first + limit - 1
         rest = {"mailing": run.number, "first": last + 1, "last": batch.last, "edition": batch.edition}
         connection.execute(insert(batches).values(**rest, tries=batch.tries, not_before=batch.not_before))
-    rows = [Claimed(*row) for row in connection.execute(_who_gets_it(run, batch, last, now))]
+    rows = _read(connection.scalar(_who_gets_it(run, batch, last, now)))
     here = _range(run.number, batch.first, last)
     count = connection.execute(
         update(deliveries)
@@ -198,15 +211,26 @@ def _free_at(connection: Connection, run: Run) -> dt.datetime:
 
 
 def _who_gets_it(run: Run, batch: Row[Any], last: int, now: dt.datetime) -> Select[Any]:
-    """Number, subscriber and address of those in a range whom the question still finds, for this audience."""
+    """Number, subscriber and address of those in a range whom the question still finds, for this audience.
+
+    As one text, a line for each: fetching row by row would let other threads in before each of them.
+    """
     found = run.question(now).add_columns(people.c.email).subquery("found")
     fits: list[ColumnElement[bool]] = []
     audience = run.audiences.get(batch.edition)
     if audience != EVERYONE:
         fits = [found.c.edition.in_([name for name, its in run.audiences.items() if its == audience])]
-    rows = select(_d.number, _d.subscriber, found.c.email).join(found, found.c.subscriber == _d.subscriber)
+    line = cast(_d.number, String) + " " + _d.subscriber + " " + found.c.email
+    rows = select(func.aggregate_strings(line, "\n")).select_from(deliveries)
     here = _range(run.number, batch.first, last)
-    return rows.where(*here, _d.state == DeliveryState.PLANNED.value, *fits).order_by(_d.number)
+    return rows.join(found, found.c.subscriber == _d.subscriber).where(
+        *here, _d.state == DeliveryState.PLANNED.value, *fits
+    )
+
+
+def _read(text: str | None) -> list[Claimed]:
+    lines = [line.split(" ", 2) for line in text.split("\n")] if text else []
+    return sorted([Claimed(int(number), subscriber, address) for number, subscriber, address in lines])
 
 
 def _withdraw(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bulletin.delivery.ledger import Claimed, InDoubt, Ledger, Mailing, Run, Settled
+from bulletin.delivery.ledger import Claimed, InDoubt, Ledger, Mailing, Run
 from bulletin.delivery.schedule import overdue
 from bulletin.errors import BulletinError
 from bulletin.model import Letter, Outcome, OutcomeKind
@@ -18,7 +18,6 @@ from bulletin.publication import write_atomically
 LONG_AGO = dt.timedelta(days=7)
 """A sending that has lain so long is not simply gone on with."""
 
-_STOPPED = "sending stopped while the provider had it"
 _IN_ONE_QUESTION = 100
 
 
@@ -86,36 +85,45 @@ def _odd(mailing: str, known: Mailing | None, here: Here, now: dt.datetime, *, u
     return ""
 
 
-def settle(
+def settle(ledger: Ledger, run: Run, capabilities: Capabilities, now: Callable[[], dt.datetime]) -> int:
+    """Decide about deliveries that a dead run had in hand (promise 4); how many go out again.
+
+    Where the provider knows a letter again by its key, and still does, it goes out again under the same key. All others
+    are unknown: `look_up` may find out about them, and else a person has to.
+    """
+    again = 0
+    for batch in ledger.in_doubt(run.mailing):
+        known_again = _knows_again(batch, run.provider, capabilities.key_window, now())
+        kind = OutcomeKind.RETRY if known_again else OutcomeKind.UNKNOWN
+        again += len(batch.claim.deliveries) if known_again else 0
+        outcome = Outcome(key="", kind=kind, reason="sending stopped while the provider had it")
+        ledger.settle(run, batch, [outcome] * len(batch.claim.deliveries), now=now())
+    return again
+
+
+def look_up(
     ledger: Ledger,
     run: Run,
     session: Session,
-    capabilities: Capabilities,
-    *,
     letters: Callable[[Sequence[Claimed]], Sequence[Letter]],
     now: Callable[[], dt.datetime],
 ) -> int:
-    """Decide about deliveries that a dead run had in hand (promise 4); how many go out again.
+    """Ask the provider, if it can be asked, about unknown deliveries; how many certainly never left, and go out again.
 
-    Where the provider knows a letter again by its key, and still does, it goes out again under the same key. Else the
-    provider is asked, if it can be. What nobody can tell is unknown, and waits for a person.
+    It may take a while, and a provider's log comes late: so it is asked when everybody else has been sent to.
     """
+    if not isinstance(session, LooksUp):
+        return 0
     again = 0
-    asks = session if isinstance(session, LooksUp) else None
-    if asks and (rows := ledger.unknown_letters(run.mailing, run.provider)):
-        answers = zip(rows, _look_up(asks, run.mailing, letters(rows)), strict=True)
+    rows = ledger.unknown_letters(run.mailing, run.provider)
+    for start in range(0, len(rows), _IN_ONE_QUESTION):
+        some = rows[start : start + _IN_ONE_QUESTION]
+        answers = zip(some, session.look_up(run.mailing, letters(some)), strict=True)
         found = [(row, answer) for row, answer in answers if answer and answer.kind is not OutcomeKind.UNKNOWN]
         again += sum(answer.kind is OutcomeKind.RETRY for _, answer in found)
         ledger.decide_unknown(run, [row for row, _ in found], [answer for _, answer in found], now=now())
-    for batch in ledger.in_doubt(run.mailing):
-        rows = list(batch.claim.deliveries)
-        if _knows_again(batch, run.provider, capabilities.key_window, now()):
-            outcomes = [Outcome(key="", kind=OutcomeKind.RETRY) for _ in rows]
-        else:
-            asked = asks if batch.provider == run.provider else None
-            outcomes = [found or _unknown() for found in _look_up(asked, run.mailing, letters(rows))]
-        again += sum(outcome.kind is OutcomeKind.RETRY for outcome in outcomes)
-        ledger.settle(run, batch, outcomes, now=now())
+        if not found:
+            break  # it gives no answers now, or knows none of these
     return again
 
 
@@ -124,19 +132,3 @@ def _knows_again(batch: InDoubt, provider: str, window: dt.timedelta | None, now
     if window is None:
         return False
     return batch.provider == provider and dt.timedelta(0) <= now - batch.claimed_at <= window
-
-
-def _look_up(session: LooksUp | None, mailing: str, letters: Sequence[Letter]) -> list[Outcome | None]:
-    if session is None:
-        return [None] * len(letters)
-    found: list[Outcome | None] = []
-    for start in range(0, len(letters), _IN_ONE_QUESTION):
-        found += session.look_up(mailing, letters[start : start + _IN_ONE_QUESTION])
-    return found
-
-
-def _unknown() -> Outcome:
-    return Outcome(key="", kind=OutcomeKind.UNKNOWN, reason=_STOPPED)
-
-
-__all__ = ["Here", "Settled", "ask", "settle"]

@@ -97,14 +97,6 @@ class InDoubt:
     claimed_at: dt.datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """What became of the deliveries a dead run had in hand."""
-
-    again: int
-    unknown: int
-
-
 class Ledger:
     """The ledger in a database. Each method is one transaction. It may be used by several threads at once."""
 

@@ -41,7 +41,7 @@ from bulletin.delivery.report import Standing
 from bulletin.errors import BulletinError, StoppedPartWay
 from bulletin.model import EVERYONE, Letter, Outcome, OutcomeKind
 from bulletin.providers._provider import Capabilities, ProviderError, Session
-from bulletin.render.message import MessageTemplate, make_message_id
+from bulletin.render.message import MessageTemplate, message_number
 from bulletin.subscribers.address import AddressRefused, normalise
 from bulletin.subscribers.belonging import audience_of_address, domain_of
 from bulletin.subscribers.tokens import Links
@@ -127,11 +127,14 @@ def run(
         sender.here.remember(mailing, run.run)
         work = _Work(sender, run, templates, stopping)
         try:
-            again = doubts.settle(ledger, run, session, sender.capabilities, letters=work.letters, now=sender.now)
+            again = doubts.settle(ledger, run, sender.capabilities, sender.now)
             if known and (known.head != plan.head or (sender.may_enter and not ledger.waiting(mailing))):
                 # What comes back from in doubt was asked about before it was claimed.
                 _enter(sender, plan, accept_changed=accept_changed or bool(again))
             work.until_done(session)
+            if doubts.look_up(ledger, run, session, work.letters, sender.now):
+                work = _Work(sender, run, templates, stopping)
+                work.until_done(session)
         finally:
             if not work.alive:
                 with suppress(OperationalError):  # nothing hangs on it here: whoever comes next has the lock
@@ -477,7 +480,7 @@ def letters_in_next_call(letters: int, seconds: float) -> int:
 
 def _letters_of(sender: Sender, mailing: str) -> Callable[[Sequence[tuple[int, str, str]]], list[Letter]]:
     """Makes letters of number, subscriber and address."""
-    personal, address_of_sender = sender.links.personal, sender.config.sender.address
+    personal, domain = sender.links.personal, domain_of(sender.config.sender.address)
 
     def letters(rows: Sequence[tuple[int, str, str]]) -> list[Letter]:
         return [
@@ -486,7 +489,7 @@ def _letters_of(sender: Sender, mailing: str) -> Callable[[Sequence[tuple[int, s
                 number=number,
                 address=address,
                 personal=personal(subscriber, address),
-                message_id=make_message_id(key, address_of_sender),
+                message_id=f"{message_number(key)}@{domain}",
             )
             for number, subscriber, address in rows
         ]

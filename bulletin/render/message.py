@@ -136,7 +136,12 @@ class Message(Protocol):
 
 def make_message_id(key: str, sender_address: str) -> str:
     """The Message-ID of a delivery, without angle brackets: the same on every attempt, unlike any other's (M-06)."""
-    return f"{hashlib.sha256(key.encode()).hexdigest()[:32]}@{sender_address.rpartition('@')[2]}"
+    return f"{message_number(key)}@{sender_address.rpartition('@')[2]}"
+
+
+def message_number(key: str) -> str:
+    """What stands before the @ of a delivery's Message-ID."""
+    return hashlib.sha256(key.encode()).hexdigest()[:32]
 
 
 def from_header(envelope: Envelope) -> str:
