@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import os
 import signal
 import sqlite3
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -19,10 +16,7 @@ from typing import Any
 
 import pytest
 from filelock import FileLock
-from hypothesis import given
-from hypothesis import strategies as st
 from mailing import ISSUE, NOON, Newsroom, addresses, config, edition, newsroom, template
-from mailserver import MailServer, mail_server
 from sqlalchemy import Connection, event
 from sqlalchemy.exc import OperationalError
 
@@ -439,63 +433,6 @@ def test_sending_works_outside_the_main_thread(room: Newsroom) -> None:
     thread.start()
     thread.join()
     assert done[0].finished
-
-
-# ---------------------------------------------------------------- killed at any moment
-
-
-@pytest.fixture
-def server() -> Iterator[MailServer]:
-    with mail_server() as started:
-        yield started
-
-
-def kill_and_resume(folder: Path, provider: str, runs: int, port: int) -> list[dict[str, object]]:
-    """Run `crashing.py`: sending processes that are killed with SIGKILL at random moments, each then resumed."""
-    script = Path(__file__).with_name("crashing.py")
-    command = [sys.executable, str(script), str(folder), provider, str(runs), str(port)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
-    assert done.returncode == 0, done.stderr
-    lives: list[dict[str, object]] = json.loads(done.stdout)
-    assert len(lives) == runs
-    assert any(life["killed"] for life in lives), "no process was killed while it was sending"
-    return lives
-
-
-def test_killed_at_any_moment_the_outbox_holds_everybody_once(tmp_path: Path) -> None:
-    """Promise 4: the outbox knows keys, so every copy is there exactly once and none is unknown."""
-    for life in kill_and_resume(tmp_path, "outbox", 10, 0):
-        assert life["standing"] == {"planned": 30, "accepted": 30, "unknown": 0, "waiting": 0}, life
-        room = Newsroom(Path(str(life["folder"])))
-        assert sorted(room.outbox()) == sorted(addresses(30))
-        assert not list((room.folder / "outbox" / ISSUE).glob("*.eml.*"))
-        room.engine.dispose()
-
-
-@given(st.integers(1, 50), st.floats(0, 600))
-def test_letters_that_go_one_by_one_are_given_as_many_as_half_a_second_takes(letters: int, seconds: float) -> None:
-    """Promise 4: with a slow mail server one letter is in doubt when the machine dies, with a quick one some."""
-    size = sending.letters_in_next_call(letters, seconds)
-    assert 1 <= size <= 2 * letters
-    assert size == 1 or size * seconds / letters <= 0.5
-    assert size == 2 * letters or (size + 1) * seconds / letters >= 0.5
-
-
-def test_killed_at_any_moment_a_mail_server_has_nobody_twice_and_the_doubtful_are_listed(
-    tmp_path: Path, server: MailServer
-) -> None:
-    """Promise 4: SMTP knows no keys, so the letters of one call are unknown, and every other reader has one copy."""
-    for life in kill_and_resume(tmp_path, "smtp", 7, server.port):
-        standing = life["standing"]
-        assert isinstance(standing, dict)
-        domain = f"run{life['run']}.example.org"
-        got = [address for address in server.delivered if address.endswith(domain)]
-        assert len(got) == len(set(got)), "somebody was mailed twice"
-        unknown = set(life["unknown"])  # type: ignore[call-overload]
-        assert standing["planned"] == 30 == standing["accepted"] + standing["unknown"]
-        in_hand = config().sending.batch
-        assert len(unknown) == standing["unknown"] <= 2 * in_hand, "at most one call's letters at each kill"
-        assert set(addresses(30, domain)) - set(got) <= unknown
 
 
 def test_what_was_only_written_to_files_is_still_sent_for_real(tmp_path: Path) -> None:
