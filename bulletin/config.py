@@ -230,6 +230,8 @@ class Sending:
     """What the provider asks for a thousand messages, in `currency`; shown before you send."""
     currency: str = "GBP"
     """Of the price: GBP"""
+    workers: bool = False
+    """Whether the work is left to bulletin worker processes, on any number of machines. Needs PostgreSQL."""
     per_second: float | None = None
     """Most messages in a second, over all machines together. Leave out for as many as the provider takes."""
 

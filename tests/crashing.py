@@ -54,7 +54,7 @@ class Servers:
 
     def kill(self) -> None:
         self.process.kill()
-        self.process.wait()
+        self.process.communicate()
 
     def copies(self, domain: str) -> Counter[str]:
         """How many copies each reader at a domain has."""

@@ -18,6 +18,9 @@ from urllib.parse import parse_qs, urlsplit
 HANG_S = 0.6
 """Longer than the senders wait."""
 
+SLOW_S = 0.02
+"""What a good server takes over a letter."""
+
 GOOD = 0.86
 """Share of steps that go well."""
 
@@ -26,7 +29,7 @@ class World:
     """What both servers share."""
 
     def __init__(self, journal: str, seed: int) -> None:
-        self.random = random.Random(seed)  # noqa: S311
+        self.seed, self.random = seed, random.Random(seed)  # noqa: S311
         self.file = os.open(journal, os.O_CREAT | os.O_APPEND | os.O_RDWR, 0o600)
         with open(journal, encoding="utf-8") as lines:
             self.taken = {line.split()[0]: line.split()[1] for line in lines if line.strip()}
@@ -37,8 +40,8 @@ class World:
         self.taken |= copies
 
     def mood(self, *bad: str) -> str:
-        """Good, or one of these."""
-        return "good" if self.random.random() < GOOD else self.random.choice(bad)
+        """Good, or one of these; with the seed 0 always good."""
+        return "good" if not self.seed or self.random.random() < GOOD else self.random.choice(bad)
 
 
 class HangUp(Exception):  # noqa: N818 - the one who calls has the trouble
@@ -101,6 +104,7 @@ async def data(world: World, reader: asyncio.StreamReader, address: str, say: ob
     elif mood == "lost":
         raise HangUp
     else:
+        await asyncio.sleep(0 if world.seed else SLOW_S)
         world.take({address: "-"})
         await misbehave(mood)
         say("250 2.0.0 Queued")  # type: ignore[operator]

@@ -42,7 +42,7 @@ class Machines:
         self.environment |= {"BULLETIN_DATABASE_URL": url, "BULLETIN_SECRET": "made up, and long enough for a secret"}
         rows = "".join(f"reader{number}@example.org\n" for number in range(READERS))
         (folder / "readers.csv").write_text(f"email\n{rows}", "utf-8")
-        self.run("subscribers", "import", "readers.csv", "--yes")
+        self.run("subscribers", "import", "readers.csv", "--basis", "made up for a test")
         self.engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
@@ -78,7 +78,7 @@ def machines(tmp_path: Path, postgresql: Callable[[], str]) -> Iterator[Machines
     yield made
     made.engine.dispose()
     made.server.kill()
-    made.server.wait()
+    made.server.communicate()
 
 
 def test_four_workers_of_which_one_is_killed_and_one_falls_asleep_send_everybody_one_copy(machines: Machines) -> None:
@@ -95,7 +95,7 @@ def test_four_workers_of_which_one_is_killed_and_one_falls_asleep_send_everybody
         before = machines.copies()
         workers[1].send_signal(signal.SIGCONT)
         time.sleep(1.5)
-        assert machines.copies() == before or sum((machines.copies() - before).values()) <= 2, "at most what it held"
+        assert sum((machines.copies() - before).values()) <= 4, "at most the letters on its two lines"
     finally:
         for worker in workers[1:]:
             worker.send_signal(signal.SIGCONT)

@@ -36,6 +36,7 @@ COMMANDS = {
     "archive": ("archive", "Build the public pages of past issues."),
     "subscribers": ("subscribers", "Add, list and remove readers."),
     "serve": ("serve", "Serve the unsubscribe and preferences pages."),
+    "worker": ("worker", "Help to send, on any number of machines."),
     "doctor": ("doctor", "Say what is set up and what is not."),
     "help": ("help", "Show the manual."),
 }

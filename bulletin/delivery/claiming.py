@@ -79,6 +79,8 @@ class Wait:
     """Nothing can be claimed now, but after so many seconds there may be something."""
 
     seconds: float
+    for_others: bool = False
+    """Whether all that is left is in the hands of others, who may give some of it back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +203,7 @@ def _what_is_left(connection: Connection, number: int, up_to: int | None, now: d
     if due := connection.scalar(select(func.min(_b.not_before)).where(*mine, offered, _b.worker == "")):
         return Wait(max((due - now).total_seconds(), _WAIT_FOR_OTHERS_S))
     others = connection.scalar(select(func.count()).where(*mine, or_(_b.worker != "", offered)))
-    return Wait(_WAIT_FOR_OTHERS_S) if others else None
+    return Wait(_WAIT_FOR_OTHERS_S, for_others=True) if others else None
 
 
 def _free_at(connection: Connection, run: Run) -> dt.datetime:

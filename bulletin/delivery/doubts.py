@@ -85,14 +85,16 @@ def _odd(mailing: str, known: Mailing | None, here: Here, now: dt.datetime, *, u
     return ""
 
 
-def settle(ledger: Ledger, run: Run, capabilities: Capabilities, now: Callable[[], dt.datetime]) -> int:
-    """Decide about deliveries that a dead run had in hand (promise 4); how many go out again.
+def settle(
+    ledger: Ledger, run: Run, capabilities: Capabilities, now: Callable[[], dt.datetime], worker: str = ""
+) -> int:
+    """Decide about deliveries that a dead run, or a dead worker, had in hand (promise 4); how many go out again.
 
     Where the provider knows a letter again by its key, and still does, it goes out again under the same key. All others
     are unknown: `look_up` may find out about them, and else a person has to.
     """
     again = 0
-    for batch in ledger.in_doubt(run.mailing):
+    for batch in ledger.in_doubt(run.mailing, worker):
         known_again = _knows_again(batch, run.provider, capabilities.key_window, now())
         kind = OutcomeKind.RETRY if known_again else OutcomeKind.UNKNOWN
         again += len(batch.claim.deliveries) if known_again else 0

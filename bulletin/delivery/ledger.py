@@ -215,13 +215,27 @@ class Ledger:
         What was put off in an earlier run is offered again. Call it only while no other sender is at work.
         """
         with self._engine.begin() as connection:
-            row = connection.execute(select(_m.number, _m.run).where(_m.id == run.mailing).with_for_update()).one()
-            values = {"run": row.run + 1, "holder": run.holder, "held_until": now + LEASE, "home": home}
-            connection.execute(update(_mailings).where(_m.number == row.number).values(**values))
-            idle = (_b.mailing == row.number, _b.worker == "", _b.tries > 0)
-            connection.execute(update(_batches).where(*idle).values(tries=0, not_before=None))
+            return begin_in(connection, run, home=home, now=now)
+
+    def join(self, run: Run) -> Run | None:
+        """Take part in a run that began elsewhere; None if it is over, or another one began since."""
+        with self._engine.begin() as connection:
+            row = connection.execute(select(_m.number, _m.run).where(_m.id == run.mailing)).one_or_none()
+            if row is None or row.run != run.run:
+                return None
             make_rate(connection, run.provider)
-            return replace(run, number=row.number, run=row.run + 1)
+            return replace(run, number=row.number)
+
+    def stop(self, run: Run) -> None:
+        """Nobody claims anything more in this run, on no machine. What is in hand is recorded."""
+        mine = (_m.number == run.number, _m.run == run.run)
+        with self._writing() as connection:
+            connection.execute(update(_mailings).where(*mine).values(run=run.run + 1, holder="", held_until=None))
+
+    def then(self, do: Callable[[Connection], object]) -> None:
+        """Do something in a transaction of its own."""
+        with self._engine.begin() as connection:
+            do(connection)
 
     def still_at_work(self, run: Run, *, now: dt.datetime) -> bool:
         """Say that this run goes on; False if another one has taken over."""
@@ -269,14 +283,16 @@ class Ledger:
 
     # ---- what is in doubt
 
-    def in_doubt(self, mailing: str) -> list[InDoubt]:
-        """The batches that are in somebody's hands, with what is claimed in them; call it before anybody works.
+    def in_doubt(self, mailing: str, worker: str = "") -> list[InDoubt]:
+        """The batches that are in the hands of a worker that is no more, with what is claimed in them.
 
-        One in which nothing is claimed is given back at once.
+        Without a worker those in anybody's hands; call it so before anybody works. One in which nothing is claimed is
+        given back at once.
         """
         with self._engine.begin() as connection:
             number = connection.scalar(select(_m.number).where(_m.id == mailing))
-            taken = select(_batches).where(_b.mailing == number, _b.worker != "").order_by(_b.first)
+            held = _b.worker == worker if worker else _b.worker != ""
+            taken = select(_batches).where(_b.mailing == number, held).order_by(_b.first)
             found = [_doubtful(connection, batch) for batch in connection.execute(taken).all()]
         return [batch for batch in found if batch]
 
@@ -498,6 +514,17 @@ def _take_together(engine: Engine, turns: Sequence[_Turn]) -> None:
             turn.result = result
     for turn in turns:
         turn.done = True
+
+
+def begin_in(connection: Connection, run: Run, *, home: str, now: dt.datetime) -> Run:
+    """See `Ledger.begin`; a step of the caller's transaction."""
+    row = connection.execute(select(_m.number, _m.run).where(_m.id == run.mailing).with_for_update()).one()
+    values = {"run": row.run + 1, "holder": run.holder, "held_until": now + LEASE, "home": home}
+    connection.execute(update(_mailings).where(_m.number == row.number).values(**values))
+    idle = (_b.mailing == row.number, _b.worker == "", _b.tries > 0)
+    connection.execute(update(_batches).where(*idle).values(tries=0, not_before=None))
+    make_rate(connection, run.provider)
+    return replace(run, number=row.number, run=row.run + 1)
 
 
 def make_rate(connection: Connection, provider: str) -> None:

@@ -13,13 +13,14 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, Protocol, overload
 
 from filelock import FileLock, Timeout
-from sqlalchemy import Select
+from sqlalchemy import Connection, Select
 from sqlalchemy.exc import OperationalError
 
 from bulletin.config import Config
@@ -34,6 +35,7 @@ from bulletin.delivery.ledger import (
     Mailing,
     Run,
     Wait,
+    begin_in,
     without_addresses,
 )
 from bulletin.delivery.plan import Plan
@@ -55,11 +57,22 @@ _CALLS_IN_DOUBT = 3
 _SURE_FOR_S = 10.0
 """A claim older than this may have been taken over: a machine sleeps, a process is stopped."""
 _SAY_ALIVE_S = 15.0
+_LOOK_S = 1.0
 _FIRST_LETTERS = 5
 _CALL_S = 0.5
 """Letters in the first call, and seconds of a later one, where letters go one by one."""
 _WAITS_FOR_DATABASE_S = (0.1, 0.5, 1.0, 2.0, 4.0, 8.0)
 """Pauses before a turn is tried again that the database failed: it may be starting anew, or the disk be full."""
+
+
+class Workers(Protocol):
+    """Processes elsewhere that do the work of a run: see `engine_cluster`."""
+
+    def hand_out(self, connection: Connection, run: Run) -> None:
+        """Give them the work, in the transaction that is open."""
+
+    def at_work(self, mailing: str, run: int) -> bool:
+        """Whether they still have some of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +98,8 @@ class Sender:
     on_progress: Callable[[int, int], None] = field(default=lambda done, planned: None)
     """Told after every call to the provider: deliveries with an answer, deliveries planned."""
 
+    workers: Workers | None = None
+    """Who does the work, if not this process."""
     may_enter: bool = True
     """Whether a plan may be entered by sending it; not where somebody has to approve it first."""
 
@@ -119,11 +134,11 @@ def run(
         unfinished = known is not None and bool(ledger.waiting(mailing))
         doubts.ask(mailing, known, sender.here, sender.now(), unfinished=unfinished, accept=accept_doubts)
         _refuse_stopped(known, plan, sender.now())
+        if known and sender.workers and sender.workers.at_work(mailing, known.run):
+            return _until_workers_are_done(sender, replace(run_of(sender, plan, templates), run=known.run), stopping)
         if rehearsed_by:
             ledger.plan_rehearsed(mailing, rehearsed_by, now=sender.now())
-        if known is None:
-            _enter(sender, plan, accept_changed=accept_changed)
-        run = ledger.begin(_run_of(sender, plan, templates), home=sender.here.name, now=sender.now())
+        run = _begin(sender, plan, templates, fresh=known is None, accept_changed=accept_changed)
         sender.here.remember(mailing, run.run)
         work = _Work(sender, run, templates, stopping)
         try:
@@ -131,6 +146,10 @@ def run(
             if known and (known.head != plan.head or (sender.may_enter and not ledger.waiting(mailing))):
                 # What comes back from in doubt was asked about before it was claimed.
                 _enter(sender, plan, accept_changed=accept_changed or bool(again))
+            if sender.workers:
+                if known:
+                    ledger.then(partial(sender.workers.hand_out, run=run))
+                return _until_workers_are_done(sender, run, stopping)
             work.until_done(session)
             if doubts.look_up(ledger, run, session, work.letters, sender.now):
                 work = _Work(sender, run, templates, stopping)
@@ -142,12 +161,58 @@ def run(
         return _standing(ledger, mailing)
 
 
-def _enter(sender: Sender, plan: Plan, *, accept_changed: bool) -> None:
+def _begin(
+    sender: Sender, plan: Plan, templates: Mapping[str, MessageTemplate], *, fresh: bool, accept_changed: bool
+) -> Run:
+    """Start a run; of a mailing that is new, in the transaction that enters it, and with the work of its workers."""
+    wanted = run_of(sender, plan, templates)
+    if not fresh:
+        return sender.ledger.begin(wanted, home=sender.here.name, now=sender.now())
+    begun: list[Run] = []
+
+    def begin(connection: Connection, number: int) -> None:
+        begun.append(begin_in(connection, wanted, home=sender.here.name, now=sender.now()))
+        if sender.workers:
+            sender.workers.hand_out(connection, begun[0])
+
+    _enter(sender, plan, accept_changed=accept_changed, then=begin)
+    return begun[0]
+
+
+def _until_workers_are_done(sender: Sender, run: Run, stopping: Callable[[], bool]) -> Standing:
+    """Watch the workers. It ends before they do when somebody asks for it; they go on."""
+    assert sender.workers  # noqa: S101 - the caller looked
+    while True:
+        at_work = sender.workers.at_work(run.mailing, run.run)
+        standing = _standing(sender.ledger, run.mailing)
+        sender.on_progress(standing.planned - standing.waiting, standing.planned)
+        if not standing.waiting:
+            return standing
+        if not at_work:
+            raise StoppedPartWay(
+                f"the workers stopped with {standing.waiting:,} of {standing.planned:,} copies still to go.",
+                hint="They said why. Then send again to go on.",
+            )
+        if stopping():
+            raise StoppedPartWay(
+                "the workers go on without this.",
+                hint=f"See how it goes: bulletin status {run.mailing}. To end it: bulletin cancel {run.mailing}",
+            )
+        sender.sleep(_LOOK_S)
+
+
+def _enter(
+    sender: Sender,
+    plan: Plan,
+    *,
+    accept_changed: bool,
+    then: Callable[[Connection, int], None] = lambda connection, number: None,
+) -> None:
     now = sender.now()
     if not sender.may_enter:
         raise BulletinError("nobody approved this.", hint=f"First: bulletin approve {plan.issue}")
     size = sender.batch(sender.config.sending.per_second)
-    sender.ledger.enter(plan, sender.question(now), batch=size, now=now, accept_changed=accept_changed)
+    sender.ledger.enter(plan, sender.question(now), batch=size, now=now, accept_changed=accept_changed, then=then)
 
 
 def _refuse_stopped(known: Mailing | None, plan: Plan, now: dt.datetime) -> None:
@@ -168,8 +233,9 @@ def pace(planned: int, spread: dt.timedelta | None, per_second: float | None) ->
     return min(paces, default=None)
 
 
-def _run_of(sender: Sender, plan: Plan, templates: Mapping[str, MessageTemplate]) -> Run:
-    standing = _standing(sender.ledger, plan.issue)
+def run_of(sender: Sender, plan: Plan, templates: Mapping[str, MessageTemplate]) -> Run:
+    standing = sender.ledger.standing(plan.issue)
+    planned = standing.planned if standing else plan.recipients
     return Run(
         mailing=plan.issue,
         number=0,
@@ -178,7 +244,7 @@ def _run_of(sender: Sender, plan: Plan, templates: Mapping[str, MessageTemplate]
         provider=sender.provider,
         audiences={name: template.rendered.audience for name, template in templates.items()},
         question=_by_the_minute(sender.question),
-        per_second=pace(standing.planned, plan.spread, sender.config.sending.per_second),
+        per_second=pace(planned, plan.spread, sender.config.sending.per_second),
     )
 
 
@@ -245,6 +311,8 @@ class _Work:
         self._reason: BaseException | None = None
         self._put_off = ""
         self._planned = self._done = 0
+        self.leaves_waiting_to_others = False
+        self.sure_for_s = _SURE_FOR_S
         self.batch, self.one_by_one = sender.batch(run.per_second), sender.capabilities.one_by_one
 
     @property
@@ -327,6 +395,11 @@ class _Work:
         except BaseException as error:
             self._stop_for(error)
 
+    @property
+    def reason(self) -> BaseException | None:
+        """Why to stop, if there is a reason."""
+        return self._reason
+
     def _stop_for(self, reason: BaseException) -> None:
         with self._together:
             self._reason = self._reason or reason
@@ -364,6 +437,8 @@ class _Work:
                 self._count(answer)
             answer = None
             match got:
+                case Wait(for_others=True) if self.leaves_waiting_to_others:
+                    return None
                 case Wait(seconds):
                     self.pause(seconds)
                 case Lost():
@@ -371,9 +446,13 @@ class _Work:
                 case _:
                     return got
 
-    def offer(self, claim: Claim, session: Session) -> Answer:
-        """One call to the provider, unless the claim is somebody else's by now."""
-        letters = self.letters(claim.deliveries)
+    def offer(self, claim: Claim, session: Session, asked: float) -> Answer:
+        """One call to the provider, unless the claim, asked for at this moment, is somebody else's by now."""
+        sure = _Sure(asked, self.sure_for_s, lambda: self._sender.ledger.has(self._run, claim))
+        sure.look()
+        letters: Sequence[Letter] = self.letters(claim.deliveries)
+        if self.one_by_one:
+            letters = _WhileSure(letters, sure)
         try:
             outcomes: Sequence[Outcome] = session.deliver(self._run.mailing, letters, self._templates[claim.edition])
         except ProviderError as error:
@@ -385,10 +464,6 @@ class _Work:
             doubt = "the provider gave no answer for this letter"
             outcomes = [*outcomes, *(Outcome(key="", kind=OutcomeKind.UNKNOWN, reason=doubt) for _ in range(missing))]
         return Answer(claim=claim, outcomes=outcomes, leave_alone=dt.timedelta(seconds=session.wait))
-
-    def has(self, claim: Claim) -> bool:
-        """Whether a claim is still ours."""
-        return self._sender.ledger.has(self._run, claim)
 
     def _count(self, answer: Answer) -> None:
         kinds = [outcome.kind for outcome in answer.outcomes]
@@ -433,6 +508,69 @@ class _Work:
         )
 
 
+class _Sure:
+    """Knows for how long nobody else can have taken a claim over, and asks the ledger after that."""
+
+    def __init__(self, since: float, for_s: float, ask: Callable[[], bool]) -> None:
+        self._since, self._for_s, self._ask = since, for_s, ask
+
+    def look(self) -> None:
+        """Raises `TakenOver` if somebody has."""
+        now = _awake()
+        if now - self._since > self._for_s:
+            if not self._ask():
+                raise _taken_over()
+            self._since = now
+
+
+class _WhileSure(Sequence[Letter]):
+    """Letters that go one by one: looked at before each of them, as the process may have been stopped between two."""
+
+    def __init__(self, letters: Sequence[Letter], sure: _Sure) -> None:
+        self._letters, self._sure = letters, sure
+
+    def __len__(self) -> int:
+        return len(self._letters)
+
+    @overload
+    def __getitem__(self, index: int) -> Letter: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Letter]: ...
+    def __getitem__(self, index: int | slice) -> Letter | Sequence[Letter]:
+        self._sure.look()
+        return self._letters[index]
+
+
+class Helper:
+    """One process's part in a run that began elsewhere. It is used by several threads at once."""
+
+    def __init__(
+        self, sender: Sender, run: Run, templates: Mapping[str, MessageTemplate], *, dead_after: dt.timedelta
+    ) -> None:
+        self._sender, self._run = sender, run
+        self._work = _Work(sender, run, templates, lambda: False)
+        self._work.leaves_waiting_to_others = True
+        self._work.sure_for_s = dead_after.total_seconds() / 3
+
+    def work(self, ticket: str) -> bool:
+        """Decide about what was claimed in this name before, then send until nothing is left to claim.
+
+        False if this process was stopped for so long that its work was taken over. Raises `BulletinError` with the
+        reason when the run has to stop: it then does so on all machines.
+        """
+        ledger, run = self._sender.ledger, self._run
+        doubts.settle(ledger, run, self._sender.capabilities, self._sender.now, ticket)
+        try:
+            with self._sender.open_session() as session:
+                _Worker(self._work, session, ticket).until_done()
+        except TakenOver:
+            return ledger.join(run) is None
+        if reason := self._work.reason:
+            ledger.stop(run)
+            raise reason
+        return True
+
+
 class _Worker:
     """One thread's work, with a session of its own."""
 
@@ -450,10 +588,8 @@ class _Worker:
             claim = self._work.turn(self._name, answer, limit=self._size)
             if claim is None:
                 return
-            if _awake() - asked > _SURE_FOR_S and not self._work.has(claim):
-                raise _taken_over()
             began = time.monotonic()
-            answer = self._work.offer(claim, self._session)
+            answer = self._work.offer(claim, self._session, asked)
             if self._one_by_one:
                 self._size = letters_in_next_call(len(claim.deliveries), time.monotonic() - began)
             self._work.watch(answer.outcomes)
@@ -503,8 +639,12 @@ def _standing(ledger: Ledger, mailing: str) -> Standing:
     return standing
 
 
-def _taken_over() -> StoppedPartWay:
-    return StoppedPartWay(
+class TakenOver(StoppedPartWay):
+    """Somebody else has the work by now."""
+
+
+def _taken_over() -> TakenOver:
+    return TakenOver(
         "another machine has taken this sending over, so this one stopped.", hint="See how it goes: bulletin status"
     )
 

@@ -80,6 +80,7 @@ from bulletin.flow.receiving import (
     webhook_address,
 )
 from bulletin.flow.sending import Prepared, Timing, prepare_sending, report_of, resolve, send, send_test, timing_of
+from bulletin.flow.working import work
 
 __all__ = [  # noqa: RUF022 - in the order of the story
     # composing
@@ -166,6 +167,7 @@ __all__ = [  # noqa: RUF022 - in the order of the story
     "settle_event",
     "suspended",
     "webhook_address",
+    "work",
     # publishing
     "build_archive",
     # the clock

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from bulletin.delivery.ledger import Ledger, Mailing
     from bulletin.delivery.plan import Plan
     from bulletin.delivery.report import Report
-    from bulletin.delivery.sender import Sender
+    from bulletin.delivery.sender import Sender, Workers
     from bulletin.model import Outcome
     from bulletin.render.message import MessageTemplate
 
@@ -180,9 +180,9 @@ def send(
     issue = prepared.checked.file.issue
     refuse_before_embargo(issue.items, now(), home.config.zone, what=f"issue {issue.id} cannot be sent")
     _refuse_unapproved(home, prepared)
-    templates = {edition.name: _message(home, edition) for edition in prepared.checked.rendered}
+    templates = {edition.name: message_of(home, edition) for edition in prepared.checked.rendered}
     try:
-        with _sender(home, prepared.checked.rendered, on_progress) as sender:
+        with sender_of(home, prepared.checked.rendered, on_progress) as sender:
             sending.run(
                 sender,
                 prepared.plan,
@@ -238,9 +238,9 @@ def send_test(home: Publication, issue: str, address: str) -> list[tuple[str, Ou
         items = home.read_issue(issue).issue.items
         refuse_before_embargo(items, now(), home.config.zone, what=f"issue {issue} cannot be sent")
     rendered = render(home, issue)
-    with _sender(home, rendered, lambda done, planned: None) as sender:
+    with sender_of(home, rendered, lambda done, planned: None) as sender:
         return [
-            (edition.name, sending.send_test(sender, issue, _message(home, edition), address)) for edition in rendered
+            (edition.name, sending.send_test(sender, issue, message_of(home, edition), address)) for edition in rendered
         ]
 
 
@@ -302,7 +302,7 @@ def _keep_evidence(home: Publication, prepared: Prepared) -> Report | None:
 
 
 @contextmanager
-def _sender(
+def sender_of(
     home: Publication, rendered: Sequence[RenderedEdition], on_progress: Callable[[int, int], None]
 ) -> Iterator[Sender]:
     import time
@@ -328,8 +328,27 @@ def _sender(
             sleep=time.sleep,
             connections=providers.connections_of(provider, home.config),
             on_progress=on_progress,
+            workers=_workers(home) if home.config.sending.workers else None,
             may_enter=home.config.sending.approval == "nobody",
         )
+
+
+def _workers(home: Publication) -> Workers:
+    """The processes on any machine that take work from this publication's database."""
+    from sqlalchemy import Connection
+
+    from bulletin.delivery import engine_cluster
+    from bulletin.delivery.ledger import Run
+
+    class Cluster:
+        def hand_out(self, connection: Connection, run: Run) -> None:
+            engine_cluster.hand_out(connection, run)
+
+        def at_work(self, mailing: str, run: int) -> bool:
+            with database_of(home) as engine:
+                return engine_cluster.tickets(engine, mailing, run) > 0
+
+    return Cluster()
 
 
 def _here(home: Publication) -> Here:
@@ -347,7 +366,7 @@ def _here(home: Publication) -> Here:
     )
 
 
-def _message(home: Publication, edition: RenderedEdition) -> MessageTemplate:
+def message_of(home: Publication, edition: RenderedEdition) -> MessageTemplate:
     from bulletin.render.message import Envelope, MessageTemplate
 
     return MessageTemplate(edition, Envelope.of(home.config))

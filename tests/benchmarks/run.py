@@ -8,6 +8,8 @@ Exits with 1 if a target is missed.
 `--smtp` measures only a mailing of 100,000 through a mail server, which takes some minutes; see `smtp.py`. Further
 arguments go to it: `--smtp --recipients 10000`. `--readers` measures only how a million readers come in and are found
 again, on SQLite and PostgreSQL, which takes some minutes, too; see `importing.py`: `--readers --rows 100000`.
+`--http` measures only a mailing of a million through a mail service, planned, sent and resumed, which takes a few
+minutes as well; see `mailing_http.py`: `--http 100000`.
 """
 
 from __future__ import annotations
@@ -64,6 +66,8 @@ def main() -> int:
         sys.exit("Make the environment first: python3 tests/run.py")
     if sys.argv[1:2] == ["--smtp"]:
         return shown(smtp(sys.argv[2:]), f"{version(PYTHON)}, {os.cpu_count()} processors")
+    if sys.argv[1:2] == ["--http"]:
+        return shown(http(sys.argv[2:]), f"{version(PYTHON)}, {os.cpu_count()} processors")
     if sys.argv[1:2] == ["--readers"]:
         return shown(readers(sys.argv[2:]), f"{version(PYTHON)}, {os.cpu_count()} processors")
     if not has_node_mjml():
@@ -88,6 +92,23 @@ def shown(results: list[Result], machine: str) -> int:
     for line in table(results):
         print(line)
     return 0 if all(result.met for result in results) else 1
+
+
+def http(options: list[str]) -> list[Result]:
+    """A mailing by HTTP, with its plan, its memory and its way back after a crash."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [str(PYTHON), str(HERE / "mailing_http.py"), folder, *options]
+        took = json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
+        small = json.loads(
+            subprocess.run([*command[:3], "10000"], stdout=subprocess.PIPE, text=True, check=True).stdout
+        )
+    readers = f"{took['recipients']:,} readers by HTTP"
+    return [
+        Result(f"{readers}: planned", [took["plan_s"]], "a bare INSERT ... SELECT", [took["insert_s"]], 5.0),
+        Result(f"{readers}: sent", [took["send_s"]], "requests posts the same bodies", [took["bare_s"]], 2.0),
+        Result(f"{readers}: most memory", [took["send_mb"]], "10,000 readers", [small["send_mb"]], 1.3, "MB"),
+        Result("killed half-way: to the first new message", [took["resume_s"]], "", [], 3.0),
+    ]
 
 
 def smtp(options: list[str]) -> list[Result]:
