@@ -174,6 +174,7 @@ def measure(folder: Path) -> list[Result]:
     )
     demo = [seconds([bulletin, "demo", str(folder / f"demo-{number}")]) for number in range(DEMOS)]
     clicks, answers = one_click_seconds()
+    calls = call_microseconds()
     return [
         Result("bulletin --help", start[0], 'python -c "import click"', start[1], 2.5),
         Result(f"bulletin render {ISSUE}", render[0], "mjml (Node.js), the same MJML", render[1], 0.5),
@@ -191,6 +192,12 @@ def measure(folder: Path) -> list[Result]:
         Result("2,000 candidates into an issue of 40 items", merging, "", [], 1.0),
         Result("1,000 readers of a million leave with one click, for good", clicks, "", [], 1.0),
         Result("the same", clicks, "a bare Starlette endpoint that only answers", answers, 8.0),
+        Result(
+            "a reader in a call that a service fills in", calls["values"], "json.dumps", calls["dumped_values"], 2, "µs"
+        ),
+        Result(
+            "a copy of 60 kB in a call to a service", calls["copies"], "json.dumps", calls["dumped_copies"], 0.1, "µs"
+        ),
     ]
 
 
@@ -240,6 +247,13 @@ def one_click_seconds() -> tuple[list[float], list[float]]:
     found = json.loads(done.stdout.splitlines()[-1])
     ours, bare = ([1000 / turn["rate"] for turn in found[name]] for name in ("ours", "bare"))
     return ours, bare
+
+
+def call_microseconds() -> dict[str, list[float]]:
+    """Processor time for each reader of writing calls to mail services; `copies.py` says which."""
+    done = subprocess.run([str(PYTHON), str(HERE / "copies.py")], stdout=subprocess.PIPE, text=True, check=True)
+    found: dict[str, list[float]] = json.loads(done.stdout)
+    return found
 
 
 def collecting() -> list[float]:
