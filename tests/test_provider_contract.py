@@ -282,6 +282,14 @@ def test_a_call_that_stays_unanswered_under_its_key_is_unknown(service: StandIn)
     assert len(service.mails) == len(one)
 
 
+def test_a_bad_address_in_a_call_that_was_lost_at_first_costs_only_itself(service: StandIn) -> None:
+    service.script = ["drop"]
+    outcomes, _ = deliver(service, letters("ann", "bad", "cat"))
+    if service.knows_keys:
+        assert kinds(outcomes) == [ACCEPTED, REFUSED, ACCEPTED]
+    assert len(service.mails) == sum(kind is ACCEPTED for kind in kinds(outcomes))
+
+
 def test_the_same_call_made_twice_is_one_where_it_has_a_key(service: StandIn) -> None:
     """The key is made of the words of the call, so that another process finds the same one."""
     one = letters("ann", "bob", "cat")[: at_once(service)]

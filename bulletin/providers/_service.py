@@ -264,8 +264,13 @@ class Calls:
         self._pause_s = 0.0
 
     def _certain(self, letters: Sequence[Letter], answer: HttpResponse | NotSent | NoAnswer) -> bool:
-        """Whether an answer to a call made again also tells what became of the first."""
-        return isinstance(answer, HttpResponse) and not isinstance(self._service.outcomes(letters, answer), Trouble)
+        """Whether an answer to a call made again also tells what became of the first.
+
+        What is wrong with its words was wrong with them before. That it may not be made now says nothing.
+        """
+        if not isinstance(answer, HttpResponse):
+            return False
+        return self._service.outcomes(letters, answer) not in (Trouble.LATER, Trouble.UNSURE, Trouble.STOP)
 
     def _take(
         self,
