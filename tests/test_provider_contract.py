@@ -370,6 +370,9 @@ def test_the_doctor_tells_whether_the_service_takes_the_key(service: StandIn) ->
     assert said.endswith(".")
     way = way_of(providers.load(service.name), surroundings_of(service).config)
     assert way.service
+    wrong = {name: value[:-5] + "00000" for name, value in service.environment.items()}
+    with pytest.raises(BulletinError, match=r"answered 40[13]"):
+        check(replace(surroundings_of(service), environment=wrong))
     assert not [mail for mail in service.mails if not mail.tested]
 
 

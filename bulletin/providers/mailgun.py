@@ -43,10 +43,11 @@ from bulletin.providers._service import (
     key_of,
     session_with,
     settings_of,
+    stopped,
     trouble,
     words_of,
 )
-from bulletin.render.message import Message, from_header
+from bulletin.render.message import Envelope, Message, ServiceMessage, from_header
 
 CAPABILITIES = Capabilities(
     batch=1000,
@@ -103,13 +104,16 @@ def way(config: Config) -> Way:
 
 
 def check(surroundings: Surroundings) -> str:
-    """Ask for one event. A key that may only send, which is the best one to have, is told nothing."""
+    """Offer a mail to an address that is none, and ask for events, which a key for sending alone may not."""
+    envelope = Envelope.of(surroundings.config)
+    trial = ServiceMessage(envelope, subject="Trial", html="<p>Trial</p>", text="Trial", language="en")
     with open(surroundings) as session:
+        session.refuse_unless_taken(trial)
         try:
             session.events("")
         except ProviderError as error:
             if re.search("answered 40[13]:", error.message):
-                return "Mailgun tells this key nothing. If it is one for sending alone, send yourself a test."
+                return "Mailgun takes the key, for sending alone."
             raise
     return "Mailgun takes the key, and tells what becomes of mails."
 
@@ -238,6 +242,15 @@ class Session(Calls):
     def __init__(self, mailgun: Mailgun, post: Post, surroundings: Surroundings) -> None:
         super().__init__(mailgun, post, surroundings)
         self._mailgun = mailgun
+
+    def refuse_unless_taken(self, trial: Message) -> None:
+        """Raises `ProviderError` unless Mailgun gets as far as to refuse an address that is none."""
+        nobody = Letter(key="trial:trial", number=1, address="nobody", personal={}, message_id="")
+        answer = self._post(self._mailgun.request("trial", [nobody], trial))
+        if not isinstance(answer, HttpResponse):
+            raise ProviderError(f"Mailgun gave no answer: {answer.reason}.", hint="Try again later.")
+        if not (answer.status == 400 and about_address(answer)):
+            raise stopped(self._mailgun, answer)
 
     def look_up(self, mailing: str, letters: Sequence[Letter]) -> list[Outcome | None]:
         """Whom Mailgun's log names with our key. Who is not in it may come into it yet (up to half an hour later)."""

@@ -87,7 +87,7 @@ def check(surroundings: Surroundings) -> str:
     if account.get("SendingEnabled") is False:
         raise BulletinError("Amazon SES has paused the account.", hint="Look at it in the SES console.")
     quota = _quota(account, surroundings.now())
-    left = "" if quota.left is None else f" {quota.left} messages may leave in the next 24 hours,"
+    left = "" if quota.left is None else f" {quota.left:,} messages may leave in the next 24 hours,"
     trying = " Only confirmed addresses get mail: ask for production access." if _in_sandbox(account) else ""
     return f"Amazon SES takes the key.{left} {quota.per_second or 0:g} a second.{trying}"
 

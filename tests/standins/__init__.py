@@ -240,7 +240,7 @@ class StandIn:
 
 def is_bad(address: str) -> bool:
     """Whether a service takes an address for no address."""
-    return address.startswith("bad")
+    return address.startswith("bad") or "@" not in address
 
 
 def lowered(headers: dict[str, str]) -> dict[str, str]:
