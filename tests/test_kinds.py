@@ -182,10 +182,16 @@ def test_one_bad_file_in_a_folder_is_named_and_the_others_are_read(web: Site, tm
         "b.eml": "x",
     }.items():
         (tmp_path / "saved" / name).write_text(body)
+    (tmp_path / "saved" / "a_files").mkdir()
+    (tmp_path / "saved" / "a_files" / "advert.html").write_text("<h1>An advert beside the page</h1>")
+    (tmp_path / "saved" / "c.msg").write_bytes(b"\xd0\xcf\x11\xe0")
     source = SourceSetting(id="saved", title="Saved", url="saved", kind="folder")
     report = collect([source], client_for(web), tmp_path)["saved"]
     assert [candidate.title for candidate in report.candidates] == ["A page"]
-    assert report.notes == ("b.eml has no subject; add the story by hand",)
+    assert report.notes == (
+        "b.eml has no subject; add the story by hand",
+        "c.msg is a message of Outlook's own kind; save it as .eml, or save the page it leads to",
+    )
     assert collect([source], client_for(web), tmp_path)["saved"].not_modified
     gone = SourceSetting(id="gone", title="Gone", url="nowhere", kind="folder")
     assert "not there" in (collect([gone], client_for(web), tmp_path)["gone"].failure or "")

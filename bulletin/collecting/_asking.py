@@ -337,7 +337,8 @@ class _Asking:
         if not place.is_dir():
             raise UnreadableError(f"is the folder {folder.name}, which is not there; make it")
         files = sorted(path for path in place.rglob("*") if path.suffix.lower() in folder.endings and path.is_file())
-        files = files[:_MOST_FILES]
+        # Browsers put the frames and pictures of a saved page into a folder beside it.
+        files = [path for path in files if not path.parent.name.endswith(("_files", "_Dateien"))][:_MOST_FILES]
         about = [(path.relative_to(place).as_posix(), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
         digest = hashlib.sha256(json.dumps(about).encode()).hexdigest()
         state = replace(self.state, asked_at=self.run.now.timestamp(), read_at=self.run.now.timestamp())

@@ -65,7 +65,7 @@ def plain(markup: str) -> str:
     import nh3
 
     text = _visible(markup[:LONGEST])
-    for _ in range(3):
+    for _ in range(3 if "<" in text or "&" in text else 0):
         cleaned = html.unescape(nh3.clean(_BLOCK.sub(lambda tag: " " + tag[0], text), tags=set()))
         if cleaned == text:
             break

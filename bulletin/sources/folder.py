@@ -23,6 +23,14 @@ from bulletin.sources._text import extract, headline, line, plain, web_link
 _HTML: Final = (".html", ".htm", ".xhtml")
 _MHTML: Final = (".mhtml", ".mht")
 _MAIL: Final = (".eml",)
+_OTHERS: Final = {
+    ".msg": "is a message of Outlook's own kind; save it as .eml, or save the page it leads to",
+    ".pdf": "is a PDF; save the page that leads to it",
+    ".docx": "is a Word file; add its story by hand with bulletin add",
+    ".url": "is a link only; add its page with bulletin add",
+    ".webarchive": "is an archive of Safari's own kind; save the page as HTML instead",
+}
+"""What people drop there in good faith, with what to do instead."""
 _SAVED_FROM: Final = re.compile(
     rb"<!--\s*saved from url=\(\d+\)(\S+)|<!--\s*Page saved with SingleFile\s+url:\s*(\S+)", re.IGNORECASE
 )
@@ -38,14 +46,16 @@ _HEADER_LINE: Final = re.compile(r"^[>\s]*\**(From|Sent|Date|Subject):\**\s*(.+?
 
 def request(spec: Spec) -> Folder:
     """The files of the folder named in the settings."""
-    return Folder(name=spec.url, endings=(*_HTML, *_MHTML, *_MAIL))
+    return Folder(name=spec.url, endings=(*_HTML, *_MHTML, *_MAIL, *_OTHERS))
 
 
 def read(document: Document, spec: Spec) -> tuple[Candidate, ...]:
     """The story in one file. Raises `UnreadableError` for a file that tells none, or none with a web address."""
+    ending = document.url[document.url.rfind(".") :].lower()
+    if ending in _OTHERS:
+        raise UnreadableError(_OTHERS[ending])
     if not document.body.strip():
         raise UnreadableError("is empty")
-    ending = document.url[document.url.rfind(".") :].lower()
     try:
         if ending in _MAIL:
             return (_of_mail(document, spec),)
