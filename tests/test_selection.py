@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bulletin.addresses import canonical, same_story_key, without_tracking
+from bulletin.addresses import _exact_key, canonical, same_story_key, without_tracking
 from bulletin.config import Collecting, Config, Organisation, SectionSetting, Sender, SourceSetting, TopicSetting, Web
 from bulletin.model import Candidate, Event, Issue, Item, Section, Skipped
 from bulletin.selection import Past, Selection, choose, explain, item_from
@@ -88,6 +88,13 @@ def test_f_27_an_address_has_one_usual_spelling(url: str, usual: str) -> None:
 def test_f_27_the_usual_spelling_of_anything_is_its_own(url: str) -> None:
     assert canonical(canonical(url)) == canonical(url)
     assert same_story_key(canonical(url)) == same_story_key(url)
+
+
+@given(st.text("aB0-._~/w", max_size=14), st.sampled_from(["", "www.", "www.www.", "a.b-c."]))
+@settings(max_examples=500, deadline=None)
+def test_f_27_clean_addresses_are_compared_the_short_way_with_the_same_result(rest: str, prefix: str) -> None:
+    url = f"https://{prefix}example.org{rest}"
+    assert same_story_key(url) == _exact_key(url)
 
 
 @pytest.mark.parametrize(
