@@ -83,6 +83,16 @@ def test_a_list_goes_on_to_the_next_page_as_far_as_the_settings_allow(web: Site,
     assert report.notes == ("page 5 answered 404: there is no such page",)
 
 
+def test_a_selector_that_finds_nothing_is_named_though_there_are_stories(web: Site, tmp_path: Path) -> None:
+    url = web.gives("/1", "<article><a href='/a'>A story here</a><time>8 May 2024</time></article>")
+    selectors = {"link": "a", "date": ".day", "summary": "p"}
+    listed = SourceSetting(id="l", title="L", url=url, kind="listing", selectors=selectors)
+    assert collect([listed], client_for(web), tmp_path)["l"].notes == (
+        'finds no date with the selector ".day"; the page may have changed',
+        'finds no summary with the selector "p"; the page may have changed',
+    )
+
+
 def test_the_next_page_is_never_another_sites() -> None:
     html = "<a class=next href='https://elsewhere.example.com/2'>Older</a>"
     assert listing.more(document(html), spec(next=".next")) is None

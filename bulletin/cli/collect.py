@@ -104,7 +104,9 @@ def _tell(report: SourceReport) -> None:
         held = plural(len(report.held_back), "undated story that stands", "undated stories that stand")
         output.say(f"    first reading: {held} there already counts as old news")
     for note in report.notes:
-        output.warn(f"  {report.source.title} {note}" if note.startswith(("has ", "is ", "does ")) else f"  {note}")
+        output.warn(
+            f"  {report.source.title} {note}" if note.startswith(("has ", "is ", "does ", "finds ")) else f"  {note}"
+        )
 
 
 def plural(count: int, one: str, many: str) -> str:

@@ -277,6 +277,7 @@ class _Asking:
             digest=digest,
             items=len(offers),
             most=max(state.most, len(offers)),
+            remarks=reading.remarks,
         )
         return _Answer(state, tuple(offers), notes=tuple(self.notes), first=not self.state.read_at)
 

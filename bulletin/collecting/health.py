@@ -54,7 +54,7 @@ def _health(source: SourceSetting, state: State | None, now: dt.datetime, zone: 
         else "moved"
         if any(note.startswith("has moved") for note in notes)
         else "empty"
-        if notes
+        if any(note.startswith("is suspiciously") for note in notes)
         else "works"
     )
     ahead = state.next_at > now.timestamp() and not state.gone

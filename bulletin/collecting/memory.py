@@ -70,6 +70,8 @@ class State:
     """Stories in the last document."""
     most: int = 0
     """The most there ever were."""
+    remarks: tuple[str, ...] = ()
+    """What a person should know of how it was last read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +98,8 @@ class Memory:
         found: dict[str, State] = {}
         for name, text in self._connection.execute("SELECT id, state FROM source"):
             with suppress(ValueError, TypeError):
-                found[name] = State(**{key: value for key, value in json.loads(text).items() if key in known})
+                kept = {key: value for key, value in json.loads(text).items() if key in known}
+                found[name] = State(**kept | {"remarks": tuple(kept.get("remarks", ()))})
         return found
 
     def closed_hosts(self, now: float) -> dict[str, float]:

@@ -107,7 +107,7 @@ def notes(state: State, url: str) -> tuple[str, ...]:
         found.append(f'has moved for good; write in bulletin.toml: url = "{state.moved_to}"')
     if state.read_at and not state.failure and state.items == 0 and state.most >= _USUALLY_FULL:
         found.append(f"is suspiciously empty: it used to list up to {state.most} stories")
-    return tuple(found)
+    return (*found, *(() if state.failure else state.remarks))
 
 
 def _awake(moment: float, rests: Rests) -> float:

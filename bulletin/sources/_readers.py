@@ -57,10 +57,11 @@ class Readers:
 def _read(kind: str, document: Document, spec: Spec) -> Reading:
     source: SourceKind = registry.load("sources", kind)
     candidates = source.read(document, spec)
-    more, rests = getattr(source, "more", None), getattr(source, "rests", None)
+    more, rests, remarks = (getattr(source, name, None) for name in ("more", "rests", "remarks"))
     return Reading(
         candidates=candidates,
         more=more(document, spec) if more else None,
+        remarks=remarks(document, spec) if remarks else (),
         rests=rests(document) if rests else Rests(),
     )
 

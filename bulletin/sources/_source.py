@@ -72,8 +72,9 @@ class SourceKind(Protocol):
     """A module in `bulletin/sources/`, or one that another package registers under `bulletin.sources`.
 
     A kind may offer more: `baseline = True` if what has no date and stands there at the first reading is old news;
-    `more(document, spec) -> Request | None`, the next page of the same; `rests(document) -> Rests`, how often the
-    source wants to be asked; `detail(candidate, spec) -> Request | None` with
+    `more(document, spec) -> Request | None`, the next page of the same; `rests(document) -> Rests`, how often it
+    wants to be asked; `remarks(document, spec) -> tuple[str, ...]`, what a person should know beside the stories, to be
+    said after the source's name; `detail(candidate, spec) -> Request | None` with
     `with_detail(candidate, document, spec) -> Candidate`, for what another document knows better.
     """
 
@@ -102,6 +103,7 @@ class Reading:
 
     candidates: tuple[Candidate, ...]
     more: Request | None = None
+    remarks: tuple[str, ...] = ()
     rests: Rests = field(default_factory=Rests)
 
 

@@ -53,6 +53,19 @@ def more(document: Document, spec: Spec) -> Request | None:
     return Request(url=link, accept=PAGES, robots=True) if link and same_site and link != document.url else None
 
 
+def remarks(document: Document, spec: Spec) -> tuple[str, ...]:
+    """Selectors of the settings that find nothing in any story: the page has changed, or they have a slip."""
+    from selectolax.lexbor import LexborHTMLParser
+
+    tree = LexborHTMLParser(decoded(document.body, document.content_type))
+    entries = _select(tree, {**USUAL_SELECTORS, **spec.selectors}, "entry")
+    return tuple(
+        f'finds no {part} with the selector "{selector}"; the page may have changed'
+        for part, selector in spec.selectors.items()
+        if part not in ("entry", "next") and all(_first(entry, spec.selectors, part) is None for entry in entries)
+    )
+
+
 def _candidates(document: Document, spec: Spec) -> Iterator[Candidate]:
     from selectolax.lexbor import LexborHTMLParser
 
