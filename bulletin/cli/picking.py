@@ -109,7 +109,11 @@ class Picking(App[None]):
     #list { width: 3fr; }
     #story { width: 2fr; border-left: solid $primary; padding: 0 1; }
     #keys { height: auto; color: $text-muted; padding: 0 1; }
+    Screen.-narrow #both { layout: vertical; }
+    Screen.-narrow #list { width: 1fr; height: 3fr; }
+    Screen.-narrow #story { width: 1fr; height: 2fr; border-left: none; border-top: solid $primary; }
     """
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012 - declared so by textual
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "place", "Place", priority=False),
         Binding("m", "move", "To section"),
@@ -155,7 +159,7 @@ class Picking(App[None]):
     def compose(self) -> ComposeResult:
         yield Static(id="where")
         yield Input(placeholder="Words in headline, summary or source; Enter goes back to the list", id="search")
-        with Horizontal():
+        with Horizontal(id="both"):
             yield DataTable(id="list", cursor_type="row", zebra_stripes=True)
             with VerticalScroll(id="story"):
                 yield Static(id="words")
@@ -165,7 +169,7 @@ class Picking(App[None]):
     def on_mount(self) -> None:
         if not self._writer.is_alive():
             self._writer.start()
-        self._table.add_columns("Date", "Fits", "Source", "Headline")
+        self._table.add_columns("Date", "Fits", "Headline", "Source")
         self._fill()
         self._table.focus()
 
@@ -198,7 +202,7 @@ class Picking(App[None]):
             date = f"{day.day:>2} {day:%b}{'' if entry.published and not entry.dated else ' ?'}" if day else "?"
             if entry.event and not entry.published:
                 date = f"on {entry.event.starts.day} {entry.event.starts:%b}"
-            cells = (date, _cut(self._fitting(entry.section), 14), _cut(entry.source or "", 20), entry.title)
+            cells = (date, _cut(self._fitting(entry.section), 14), _cut(entry.title, 90), entry.source or "")
             self._table.add_row(*(Text(cell) for cell in cells), key=str(number))
         if self._shown:
             self._table.move_cursor(row=max(0, min(at, len(self._shown) - 1)))
