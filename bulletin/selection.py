@@ -24,6 +24,8 @@ _TELLING_WORDS: Final = 5
 """Words a headline needs before two sources with nearly the same one are taken to tell the same story."""
 _ALIKE: Final = 90.0
 """How alike two headlines are, of 100, before they are taken for one; sorted words, by rapidfuzz."""
+_SAME_WORD: Final = 75.0
+"""How alike two words are, of 100, that are taken for forms of one."""
 _SHARED: Final = 0.6
 """Share of words that two headlines have in common before anybody looks closer."""
 _SAME_HEADLINE: Final = dt.timedelta(days=7)
@@ -291,9 +293,11 @@ class _Headlines(Generic[_T]):
         # What shares enough of the words has at least one of the few rarest; the common ones need not be looked up.
         enough = math.ceil(_SHARED * len(words))
         rarest = sorted(words, key=lambda word: len(self._by_word.get(word, ())))[: len(words) - enough + 1]
+        entries, count = self._entries, len(words)
         for number in sorted({number for word in rarest for number in self._by_word.get(word, ())}):
-            others, entry = self._entries[number]
-            if len(words & others) >= _SHARED * max(len(words), len(others)):
+            others, entry = entries[number]
+            longer = count if count > len(others) else len(others)
+            if len(words & others) >= _SHARED * longer:
                 yield entry
 
 
@@ -312,10 +316,27 @@ def _likeness(one: str, other: str) -> float:
     first, second = _words(one), _words(other)
     if min(len(first), len(second)) < _TELLING_WORDS:
         return 100.0 if first == second else 0.0
-    times = [Counter(word for word in words if _TELLS_APART.fullmatch(word)) for words in (first, second)]
-    if times[0] != times[1]:
+    alike = float(fuzz.token_sort_ratio(" ".join(first), " ".join(second), score_cutoff=_ALIKE))
+    if not alike:
         return 0.0
-    return float(fuzz.token_sort_ratio(" ".join(first), " ".join(second)))
+    times = [Counter(word for word in words if _TELLS_APART.fullmatch(word)) for words in (first, second)]
+    return 0.0 if times[0] != times[1] or _tell_of_others(first, second) else alike
+
+
+def _tell_of_others(first: Sequence[str], second: Sequence[str]) -> bool:
+    """Whether one headline has another word where the other has one: Norfolk for Suffolk, not report for reports."""
+    from rapidfuzz import fuzz
+
+    mine, its = (
+        [word for word in (Counter(a) - Counter(b)) if not _SMALL_WORDS.fullmatch(word)]
+        for a, b in ((first, second), (second, first))
+    )
+    for word in list(mine):
+        same = next((other for other in its if fuzz.ratio(word, other) >= _SAME_WORD), None)
+        if same:
+            mine.remove(word)
+            its.remove(same)
+    return bool(mine and its)
 
 
 def _same_headline(candidate: Candidate, told: Candidate) -> bool:

@@ -298,6 +298,12 @@ def test_any_headline_gives_an_id(title: str, name: str) -> None:
         ),
         ("Modern slavery statistics, January to March 2024", "Modern slavery statistics, April to June 2024", False),
         ("Stalking awareness week: day 1 of the campaign", "Stalking awareness week: day 2 of the campaign", False),
+        (
+            "Norfolk police respond to the inspection of child protection",
+            "Suffolk police respond to the inspection of child protection",
+            False,
+        ),
+        ("Forces respond to new report on stalking risk", "Forces respond to new reports on stalking risk", True),
         ("Weekly news", "Weekly news", False),
     ],
 )
