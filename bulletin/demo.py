@@ -170,9 +170,9 @@ def _send(home: Publication) -> Iterator[Step]:
 
 
 def _archive(home: Publication) -> Step:
-    directory, issues = flow.build_archive(home, home.archive_dir)
-    did = f"built the public pages of {len(issues)} issue, without the item for forces"
-    return Step("Archive", did, str(directory / "index.html"), "bulletin archive")
+    built = flow.build_archive(home, home.archive_dir)
+    did = f"built the public pages of {len(built.issues)} issue, without the item for forces"
+    return Step("Archive", did, str(built.directory / "index.html"), "bulletin archive")
 
 
 def _collect_again(home: Publication) -> Step:

@@ -12,8 +12,10 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import zlib
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
+from hashlib import sha256
 from pathlib import PurePosixPath
 from typing import Any, Final
 from urllib.parse import unquote
@@ -37,8 +39,8 @@ _MARKDOWN_LINK: Final = re.compile(r"!?\[([^\]]*)\](?:\(\s*<?([^)\s>]*)>?[^)]*\)
 _SENTENCE_END: Final = re.compile(r"(?<=[.!?])[\"'”’)*_]*\s+|\n\s*\n|\n\s*(?:[-*+]|\d+[.)])\s+")
 _WEB: Final = re.compile(r"https?://[^\s<>\"'\])]+", re.IGNORECASE)
 _LEGIBLE: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f\ufffd]{5,}")
-_PACKED: Final = b"\x1f\x8b"
-_MOST_UNPACKED: Final = 64 << 20
+_LEGIBLE_BYTES: Final = re.compile(rb"[^\x00-\x08\x0b-\x1f\x7f-\x9f\xff]{2,}|[\n ]")
+_TELLING: Final = re.compile(r"[a-z0-9]+")
 _WORDS: Final = re.compile(r"[^\W_]+")
 
 
@@ -72,6 +74,8 @@ class _Text:
 
     def __init__(self, name: str, data: bytes | str) -> None:
         self.name = name
+        if isinstance(data, bytes):
+            data = _unpacked(data)
         self.is_text = isinstance(data, str) or _is_text(data)
         whole = data if isinstance(data, str) else _readable(data)
         plain = html.unescape(whole)
@@ -119,28 +123,107 @@ class _Cage:
                         yield canary
 
 
-def check_public(outputs: Mapping[str, bytes], issues: Iterable[Issue], config: Config) -> None:
-    """Refuse the archive if any file in it, of whatever kind, holds what is not public. `issues` are all there are.
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What must not be in a public file, and which mail addresses may: worked out from all issues, kept between builds.
 
     Not public is every item kept for an audience or marked for fewer than everyone, every item of an issue that is not
     public or is so marked itself, the words of a marking above OFFICIAL, a mail address that no public text names, and
-    a personal link. Raises `LeakError` naming every find.
+    a personal link.
     """
+
+    canaries: frozenset[_Canary]
+    addresses: frozenset[str]
+
+    def without(self, issues: Collection[str]) -> Watch:
+        """The same, knowing nothing of these issues."""
+        return Watch(frozenset(one for one in self.canaries if one.issue not in issues), self.addresses)
+
+    def of(self, issues: Collection[str]) -> Watch:
+        """The canaries of these issues alone."""
+        return Watch(frozenset(one for one in self.canaries if one.issue in issues), self.addresses)
+
+    def __or__(self, other: Watch) -> Watch:
+        return Watch(self.canaries | other.canaries, self.addresses | other.addresses)
+
+    def to_plain(self) -> list[Any]:
+        """As lists of texts, for a file that nobody else may read: it names what must not leave."""
+        canaries = [
+            [one.what, one.item, one.issue, one.words, one.shape and [one.shape.pattern, int(one.shape.flags)]]
+            for one in self.canaries
+        ]
+        return [canaries, sorted(self.addresses)]
+
+    @classmethod
+    def from_plain(cls, values: list[Any]) -> Watch:
+        """What `to_plain` took apart."""
+        canaries, addresses = values
+        return cls(
+            frozenset(
+                _Canary(what, item, issue, tuple(words), re.compile(shape[0], shape[1]) if shape else None)
+                for what, item, issue, words, shape in canaries
+            ),
+            frozenset(addresses),
+        )
+
+
+def watch_for(issues: Iterable[Issue], config: Config) -> Watch:
+    """What to look for in the archive of these issues, which should be all there are."""
     issues = tuple(issues)
     allowed = _all_of([*_strings(config), *(text for issue in issues for text in _public_strings(issue))])
     canaries = [canary for issue in issues for canary in _canaries(issue, EVERYONE if _is_public(issue) else None)]
-    cage = _Cage(frozenset(canaries) - _Cage(canaries).found_in(allowed))
     addresses = frozenset(address for form in allowed.forms for address in _addresses_of_people(form))
+    return Watch(frozenset(canaries) - _Cage(canaries).found_in(allowed), addresses)
+
+
+def mark_of(issues: Iterable[Issue]) -> str:
+    """A digest of everything in these issues that is not public: the same as long as no secret was added or changed."""
+    pieces = sorted(
+        repr((one.what, one.item, one.issue, one.words, one.shape and one.shape.pattern))
+        for issue in issues
+        for one in _canaries(issue, EVERYONE if _is_public(issue) else None)
+    )
+    return sha256("\n".join(pieces).encode()).hexdigest()[:20] if pieces else ""
+
+
+def check_public(outputs: Mapping[str, bytes], issues: Iterable[Issue], config: Config) -> None:
+    """Refuse the archive if any file in it, of whatever kind, holds what is not public. `issues` are all there are.
+
+    Raises `LeakError` naming every find.
+    """
+    check_watched(outputs, watch_for(issues, config), config)
+
+
+def check_watched(outputs: Mapping[str, bytes], watch: Watch, config: Config) -> None:
+    """The same, with what to look for worked out before."""
+    cage = _Cage(watch.canaries)
     personal = re.compile(re.escape(config.service_url.partition("://")[2]) + "(?:unsubscribe|preferences|confirm)/")
     leaks: list[Leak] = []
     for name, data in outputs.items():
         text = _Text(name, data)
-        leaks += _found(cage, text)
+        if watch.canaries:
+            leaks += _found(cage, text)
         if text.has(_TOKEN) or text.has(personal):
             leaks.append(Leak(name, "a reader's personal link"))
         if text.is_text:  # in compressed pixels, short patterns turn up by chance
-            leaks += _unfit_for_the_public(text, addresses)
+            leaks += _unfit_for_the_public(text, watch.addresses)
     _refuse(leaks, "Nothing was published.")
+
+
+def check_kept(outputs: Iterable[tuple[str, bytes]], watch: Watch) -> None:
+    """Refuse files that an earlier build made, and found clean then, if they hold what has become secret since.
+
+    Each is first looked through for one telling word of every canary, which is quick; only where one stands the whole
+    canary is looked for.
+    """
+    telling = {max((word for word in one.words if word.isascii()), key=len, default="") for one in watch.canaries}
+    cage = _Cage(watch.canaries)
+    leaks: list[Leak] = []
+    for name, data in outputs if watch.canaries else ():
+        plain = _unpacked(data)
+        if "" in telling or not telling.isdisjoint(_TELLING.findall(plain.lower().decode("ascii", "ignore"))):
+            leaks += _found(cage, _Text(name, data))
+    _refuse(leaks, "The archive stands as it was; build all of it anew: bulletin archive --anew")
 
 
 def check_edition(rendered: RenderedEdition, issue: Issue, config: Config) -> None:
@@ -371,10 +454,46 @@ def _is_text(data: bytes) -> bool:
         return False
 
 
+_GZIP: Final = b"\x1f\x8b"
+_LARGEST_UNPACKED: Final = 50_000_000
+
+
+def _unpacked(data: bytes) -> bytes:
+    """What is packed, as a search index and a PDF are, taken out of it; other bytes as they are."""
+    if data.startswith(_GZIP):
+        try:
+            whole = zlib.decompressobj(wbits=31).decompress(data, _LARGEST_UNPACKED)
+        except zlib.error:
+            return data  # damaged
+        return b"".join(_LEGIBLE_BYTES.findall(whole)) if not _is_text(whole) else whole
+    if data.startswith(b"%PDF-"):
+        return _words_of_pdf(data)
+    return data
+
+
+def _words_of_pdf(data: bytes) -> bytes:
+    """The words, notes and link addresses of a PDF."""
+    from io import BytesIO
+
+    from pypdf import PdfReader
+    from pypdf.errors import PyPdfError
+
+    try:
+        document = PdfReader(BytesIO(data))
+        said = [page.extract_text() for page in document.pages]
+        notes = [str(value) for value in (document.metadata or {}).values()]
+        links = [
+            str(note.get_object().get("/A", {}).get("/URI", ""))
+            for page in document.pages
+            for note in page.get("/Annots", [])
+        ]
+    except (PyPdfError, ValueError, KeyError, TypeError, RecursionError):
+        return data
+    return "\n".join([*said, *notes, *links]).replace("\0", "").encode("utf-8", "replace")
+
+
 def _readable(data: bytes) -> str:
     """Bytes as text. Of a picture, the pieces that can be read, also those in two bytes a letter, and its notes."""
-    if data.startswith(_PACKED):
-        data = _unpacked(data)
     if _is_text(data):
         return data.decode("utf-8")
     pieces = [
@@ -383,16 +502,6 @@ def _readable(data: bytes) -> str:
         for piece in _LEGIBLE.findall(form.decode("utf-8", "replace"))
     ]
     return "\n".join([*pieces, *_notes(data)])
-
-
-def _unpacked(data: bytes) -> bytes:
-    """What a packed file holds, such as a part of a search index; what is damaged, as it is."""
-    import zlib
-
-    try:
-        return zlib.decompressobj(wbits=31).decompress(data, _MOST_UNPACKED)
-    except zlib.error:
-        return data
 
 
 def _notes(data: bytes) -> Iterator[str]:

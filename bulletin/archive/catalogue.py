@@ -47,6 +47,8 @@ class Line:
     """Whether the issue has a page in this language; else the line leads to the publication's own."""
     formerly: tuple[str, ...]
     """Ids it had before."""
+    place: str
+    """What its title is sorted by."""
     key: str
     """Digest of all that is shown of it."""
 
@@ -169,6 +171,7 @@ def _line(item: EditionItem, edition: Edition, written: Item, has_page: bool) ->
         ),
         "has_page": has_page,
         "formerly": written.formerly,
+        "place": sorting(item.title),
     }
     return Line(**values, key=digest(values))
 
@@ -199,11 +202,10 @@ def from_plain(values: list[Any]) -> Card:
 
 
 def _plain_line(values: list[Any]) -> Line:
-    issue, id_, title, gist, source, topics, published, date, language, event, has_page, formerly, key = values
+    issue, id_, title, gist, source, topics, published, date, language, event, has_page, formerly, place, key = values
     event = tuple(event) if event else None
-    return Line(
-        issue, id_, title, gist, source, tuple(topics), published, date, language, event, has_page, tuple(formerly), key
-    )
+    texts = (issue, id_, title, gist, source, tuple(topics), published, date)
+    return Line(*texts, language, event, has_page, tuple(formerly), place, key)
 
 
 _LINE: Final = tuple(field.name for field in fields(Line))
@@ -236,3 +238,13 @@ def slug(name: str) -> str:
     """A name as a part of a web address: small ASCII letters, digits and hyphens; names that differ in less are one."""
     plain = unicodedata.normalize("NFKD", name.casefold()).encode("ascii", "ignore").decode()
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:60].strip("-") or digest(name)[:8]
+
+
+_LEADING: Final = re.compile(r"(?:the|an?|yr?|’r) (?=\w)")
+
+
+def sorting(title: str) -> str:
+    """What a title is sorted by: its letters without accents, signs and a leading article."""
+    plain = unicodedata.normalize("NFKD", title.casefold())
+    bare = " ".join(re.findall(r"[^\W_]+", "".join(sign for sign in plain if not unicodedata.combining(sign))))
+    return _LEADING.sub("", bare, count=1)

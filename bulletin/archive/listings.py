@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Final, Generic, TypeVar
 
-from bulletin.archive.catalogue import Line, slug
+from bulletin.archive.catalogue import Line, slug, sorting
 from bulletin.archive.shelf import Part, Shelf, Tongue, part
 
 T = TypeVar("T")
@@ -194,6 +192,8 @@ class Entry:
     language: str
     own: bool
     """Whether it has a page in this language."""
+    place: str
+    """What its title is sorted by."""
 
     @property
     def day(self) -> dt.date:
@@ -203,14 +203,14 @@ class Entry:
 
 def _a_to_z(shelf: Shelf, tongue: Tongue, topics: Iterable[Heading], sources: Iterable[Heading]) -> Iterator[Part]:
     entries = [
-        *(Entry(one.title, f"topics/{one.id}/index.html", "", "", True) for one in topics),
-        *(Entry(one.title, f"sources/{one.id}/index.html", "", "", True) for one in sources),
+        *(Entry(one.title, f"topics/{one.id}/index.html", "", "", True, sorting(one.title)) for one in topics),
+        *(Entry(one.title, f"sources/{one.id}/index.html", "", "", True, sorting(one.title)) for one in sources),
         *(
-            Entry(line.title, f"{line.issue}/index.html#{line.id}", line.date, line.language, line.has_page)
+            Entry(line.title, f"{line.issue}/index.html#{line.id}", line.date, line.language, line.has_page, line.place)
             for line in tongue.lines
         ),
     ]
-    keyed = sorted((sorting(entry.title), entry.about, entry.path, entry) for entry in entries)
+    keyed = sorted((entry.place, entry.about, entry.path, entry) for entry in entries)
     letters = {
         letter: [one[-1] for one in group] for letter, group in groupby(keyed, key=lambda one: letter_of(one[0]))
     }
@@ -234,7 +234,7 @@ def _a_to_z(shelf: Shelf, tongue: Tongue, topics: Iterable[Heading], sources: It
                 [
                     page.of,
                     [name for name, _ in counted],
-                    [[e.title, e.path, e.about, e.language] for e in page.entries],
+                    [[e.title, e.path, e.about, e.language, e.own] for e in page.entries],
                 ],
                 _page_maker(
                     shelf,
@@ -247,16 +247,6 @@ def _a_to_z(shelf: Shelf, tongue: Tongue, topics: Iterable[Heading], sources: It
                     same_everywhere=False,
                 ),
             )
-
-
-_LEADING: Final = re.compile(r"(?:the|an?|yr?|’r) (?=\w)")
-
-
-def sorting(title: str) -> str:
-    """What a title is sorted by: its letters without accents, signs and a leading article."""
-    plain = unicodedata.normalize("NFKD", title.casefold())
-    bare = " ".join(re.findall(r"[^\W_]+", "".join(sign for sign in plain if not unicodedata.combining(sign))))
-    return _LEADING.sub("", bare, count=1)
 
 
 def letter_of(sorted_by: str) -> str:

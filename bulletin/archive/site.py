@@ -9,6 +9,7 @@ differs from the build before and still gives, byte for byte, what a build from 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -18,7 +19,7 @@ from bulletin import __version__
 from bulletin.archive import addresses, calendars, catalogue, feeds, issues, listings, pages
 from bulletin.archive.pictures import published, size_of
 from bulletin.archive.shelf import Part, Shelf, Tongue, part
-from bulletin.archive.writing import write
+from bulletin.archive.writing import update, write
 from bulletin.config import Config
 from bulletin.editions import LOGO_WIDEST, make_edition
 from bulletin.errors import BulletinError
@@ -26,7 +27,7 @@ from bulletin.model import EVERYONE, Edition, Issue, Picture, Translation
 from bulletin.translations import settings_in, speak
 from bulletin.words import load
 
-__all__ = ["build", "made", "parts", "settings_key", "tongue_of", "write"]
+__all__ = ["build", "made", "parts", "settings_key", "tongue_of", "update", "write"]
 
 RESERVED: Final = frozenset(
     {
@@ -105,7 +106,7 @@ def shelf_of(
         tongues=tongues,
         template_dirs=template_dirs,
         prints=prints,
-        settings=settings_key(config, template_dirs, clean),
+        settings=settings_key(config, template_dirs, logo),
         editions=editions,
         read=read,
         any_events=any(line.event for line in tongues[0].lines),
@@ -159,11 +160,13 @@ def tongue_of(
 
 def settings_key(config: Config, template_dirs: tuple[Path, ...], logo: bytes | None) -> str:
     """A digest of what every page is made from beside the issues: settings, templates, and this program."""
+    code = Path(__file__).parent
+    read = [(folder, folder / name, "*") for folder in template_dirs for name in ("archive", "words")]
+    read += [(code.parent, code.parent / name, "*.py") for name in ("archive", "render")]
     files = [
-        [path.relative_to(folder).as_posix(), path.read_bytes().hex()]
-        for folder in template_dirs
-        for part in ("archive", "words")
-        for path in sorted((folder / part).rglob("*"))
+        [path.relative_to(folder).as_posix(), hashlib.sha256(path.read_bytes()).hexdigest()]
+        for folder, inner, pattern in read
+        for path in sorted(inner.rglob(pattern))
         if path.is_file()
     ]
     return catalogue.digest([__version__, asdict(config), files, (logo or b"").hex()])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -43,6 +45,56 @@ def write(outputs: Mapping[str, bytes], directory: Path) -> None:
             f"the archive cannot be written to {directory}: {reason}.", hint="The old one is unchanged."
         ) from None
     shutil.rmtree(old, ignore_errors=True)
+
+
+def update(made: Mapping[str, bytes], gone: Collection[str], directory: Path) -> None:
+    """Put these files into a site that `write` wrote, and take those away.
+
+    All of them are written beside the site first, so that a full disk or a name that cannot be leaves it as it was;
+    then each takes its place. Raises `BulletinError` like `write`.
+    """
+    directory = directory.resolve()
+    _refuse_foreign(directory)
+    staged = directory.with_name(f".{directory.name}.{secrets.token_hex(4)}.new")
+    try:
+        staged.mkdir()
+        _fill(staged, made)
+        for name in gone:
+            (directory / name).unlink(missing_ok=True)
+        _prune(directory, gone)
+        for name in made:
+            place = directory / name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            (staged / name).replace(place)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise BulletinError(
+            f"the archive cannot be written to {directory}: {reason}.", hint="Build it again: bulletin archive --anew"
+        ) from None
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)
+
+
+def files_in(directory: Path) -> frozenset[str]:
+    """Every file of a built site, as a path seen from its folder; the marker is none of it."""
+    found: list[str] = []
+    todo = [("", str(directory))]
+    while todo:
+        prefix, folder = todo.pop()
+        for entry in os.scandir(folder):
+            if entry.is_dir(follow_symlinks=False):
+                todo.append((f"{prefix}{entry.name}/", entry.path))
+            else:
+                found.append(prefix + entry.name)
+    return frozenset(found) - {MARKER}
+
+
+def _prune(directory: Path, gone: Collection[str]) -> None:
+    """Folders that held nothing else go too."""
+    for parent in sorted({parent for name in gone for parent in PurePosixPath(name).parents}, reverse=True):
+        if str(parent) != ".":
+            with suppress(OSError):  # not empty, or gone already
+                (directory / parent).rmdir()
 
 
 def _refuse_foreign(directory: Path) -> None:

@@ -39,7 +39,7 @@ from bulletin.flow.composing import (
     try_source,
 )
 from bulletin.flow.deciding import approve, cancel, hold_after, let_go_on, quota, withdraw_approval, write_down
-from bulletin.flow.publishing import build_archive
+from bulletin.flow.publishing import Built, build_archive
 from bulletin.flow.readers import (
     Reception,
     answer_readers,
@@ -169,6 +169,7 @@ __all__ = [  # noqa: RUF022 - in the order of the story
     "webhook_address",
     "work",
     # publishing
+    "Built",
     "build_archive",
     # the clock
     "now",
