@@ -156,7 +156,7 @@ def _line(item: EditionItem, edition: Edition, written: Item, has_page: bool) ->
         "issue": edition.issue,
         "id": item.id,
         "title": item.title,
-        "gist": _cut(" ".join(markdown.to_text(markdown.gist(item.summary), 10_000).split())),
+        "gist": _cut(markdown.one_line(markdown.gist(item.summary))),
         "source": item.source or "",
         "topics": written.topics,
         "published": item.published.isoformat() if item.published else "",

@@ -33,12 +33,12 @@ def picture(title: str, above: str, brand: Brand) -> bytes:
     top = SIZE[1] - 120 - 92 * len(lines)
     for number, line in enumerate(lines):
         draw.text((_MARGIN, top + 92 * number), line, fill=255, font=_font(76, 700))
-    image = Image.frombytes("P", SIZE, image.point([level * 15 // 255 for level in range(256)]).tobytes())
+    image = image.point([level * 15 // 255 for level in range(256)])
     mixed = [_between(ground, words, level / 15) for level in range(16)] + [_rgb(brand.accent)]
     image.putpalette([part for shade in mixed for part in shade])
     ImageDraw.Draw(image).rectangle((0, SIZE[1] - 24, SIZE[0], SIZE[1]), fill=16)
     out = BytesIO()
-    image.save(out, "PNG", compress_level=6)
+    image.save(out, "PNG", compress_level=3)
     return out.getvalue()
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from bulletin import __version__
 from bulletin.errors import BulletinError
+from bulletin.model import Issue, Translation
 from bulletin.publication import Publication
 
 if TYPE_CHECKING:
@@ -78,13 +79,17 @@ def edit_issue(home: Publication, issue: str, change: Callable[[str, str], str])
 
 def translated(home: Publication, file: IssueFile) -> Iterator[Spoken]:
     """The issue in each other language that it has a file for."""
+    said = {language: one.translation for language, one in home.translations(file).items() if one}
+    return spoken(home, file.issue, said)
+
+
+def spoken(home: Publication, issue: Issue, translations: Mapping[str, Translation]) -> Iterator[Spoken]:
+    """The issue in each language that there are words in."""
     from bulletin import words
     from bulletin.translations import speak
 
-    for language, translated in home.translations(file).items():
-        if translated:
-            phrases = words.load(home.template_dirs, language)
-            yield speak(file.issue, home.config, translated.translation, language, phrases)
+    for language, translation in translations.items():
+        yield speak(issue, home.config, translation, language, words.load(home.template_dirs, language))
 
 
 def take_back(home: Publication, issue: str, edited: Edited) -> None:

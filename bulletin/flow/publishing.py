@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bulletin.errors import LeakError
-from bulletin.flow._common import now, translated
+from bulletin.flow._common import now, spoken
 from bulletin.markings import refuse_before_embargo
-from bulletin.model import Edition, Issue
+from bulletin.model import Edition, Issue, Translation
 from bulletin.publication import Publication, write_atomically
 
 if TYPE_CHECKING:
     from bulletin.archive.memory import Known, Memory
-    from bulletin.archive.shelf import Shelf
+    from bulletin.archive.shelf import Part, Shelf
     from bulletin.gate import Watch
 
 
@@ -54,56 +54,74 @@ def build_archive(home: Publication, directory: Path, *, anew: bool = False) -> 
 
 
 def _build(home: Publication, directory: Path, before: Memory, kept_in: Path) -> Built:
+    from bulletin import gate
     from bulletin.archive import memory, site, writing
+    from bulletin.archive.sharing import shared
 
     reading = _Reading(home)
     shelf, known = _shelf(home, reading, before)
     if before.settings != shelf.settings:
         before = memory.Memory()
     there = writing.files_in(directory) if before.parts and directory.is_dir() else frozenset()
-    parts: dict[str, tuple[str, tuple[str, ...]]] = {}
-    made: dict[str, bytes] = {}
-    for part in site.parts(shelf):
-        key, files = before.parts.get(part.name, ("", ()))
-        if key != part.key or not there.issuperset(files):
-            outputs = part.make()
-            made.update(outputs)
-            files = tuple(outputs)
-        parts[part.name] = (part.key, files)
-    whole = {name for _, files in parts.values() for name in files}
+    watch, secrets = _watch(home, reading, before, known)
+    parts = list(site.parts(shelf))
+    new = [part for part in parts if not _is_there(part, before, there)]
+
+    def make(part: Part) -> Mapping[str, bytes]:
+        outputs = part.make()
+        gate.check_watched(outputs, watch, home.config)
+        return outputs
+
+    fresh = dict(zip((part.name for part in new), shared(make, new), strict=True))
+    files = {part.name: tuple(fresh.get(part.name, ())) or before.parts.get(part.name, ("", ()))[1] for part in parts}
+    made = {name: data for outputs in fresh.values() for name, data in outputs.items()}
+    whole = {name for names in files.values() for name in names}
     kept = whole - made.keys()
-
-    def kept_files() -> Iterator[tuple[str, bytes]]:
-        return ((name, (directory / name).read_bytes()) for name in kept)
-
-    watch = _guard(home, reading, before, known, made=made, kept=kept_files)
+    gate.check_kept(((name, (directory / name).read_bytes()) for name in kept), watch.of(secrets))
     kept_in.unlink(missing_ok=True)  # a build that ends half-way is not to be gone on with
     if kept:
         site.update(made, there - whole, directory)
     else:
         site.write(made, directory)
-    after = memory.Memory(shelf.settings, known, parts, watch.to_plain())
+    named = {part.name: (part.key, files[part.name]) for part in parts}
+    after = memory.Memory(shelf.settings, known, named, watch.to_plain())
     write_atomically(kept_in, memory.dump(after), mode=0o600, lasting=False)
     public = tuple(name for name, one in known.items() if one.cards)
     return Built(directory, public, len(whole), len(made))
 
 
+def _is_there(part: Part, before: Memory, there: frozenset[str]) -> bool:
+    key, files = before.parts.get(part.name, ("", ()))
+    return key == part.key and there.issuperset(files)
+
+
 class _Reading:
-    """Issue files, each read once and only when it is asked for."""
+    """Issues, each read once and only when it is asked for."""
 
     def __init__(self, home: Publication) -> None:
-        self.file = cache(home.read_issue)
-        self.translations = cache(lambda name: home.translations(self.file(name)))
-        self.pictures = cache(lambda name: home.pictures(self.file(name).issue))
         self.home = home
+        self.words: dict[str, tuple[Issue, Mapping[str, Translation]]] = {}
+        self.pictures = cache(lambda name: home.pictures(self.issue(name)))
         self.edition = cache(self._edition)
+
+    def read(self, name: str) -> tuple[Issue, Mapping[str, Translation]]:
+        """An issue and its words in other languages."""
+        if name not in self.words:
+            file = self.home.read_issue(name)
+            said = self.home.translations(file)
+            self.words[name] = file.issue, {tongue: one.translation for tongue, one in said.items() if one}
+        return self.words[name]
+
+    def issue(self, name: str) -> Issue:
+        """An issue."""
+        return self.read(name)[0]
 
     def _edition(self, name: str, language: str) -> Edition:
         from bulletin.archive import site
 
-        translations = {tongue: said.translation for tongue, said in self.translations(name).items() if said}
+        issue, translations = self.read(name)
         return site.edition_of(
-            self.file(name).issue,
+            issue,
             self.home.config,
             self.pictures(name),
             template_dirs=self.home.template_dirs,
@@ -113,8 +131,8 @@ class _Reading:
 
     def in_all_words(self, name: str) -> tuple[Issue, ...]:
         """The issue in its own language and in every other."""
-        file = self.file(name)
-        return (file.issue, *(said.issue for said in translated(self.home, file)))
+        issue, translations = self.read(name)
+        return (issue, *(said.issue for said in spoken(self.home, issue, translations)))
 
 
 def _shelf(home: Publication, reading: _Reading, before: Memory) -> tuple[Shelf, dict[str, Known]]:
@@ -122,27 +140,34 @@ def _shelf(home: Publication, reading: _Reading, before: Memory) -> tuple[Shelf,
     from bulletin import gate
     from bulletin.archive import catalogue, site
     from bulletin.archive.memory import Known
+    from bulletin.archive.sharing import shared
 
     config = home.config
     languages = (config.language, *config.other_languages)
     logo = home.logo_bytes()
     remembered = before.issues if before.settings == site.settings_key(config, home.template_dirs, logo) else {}
-    known: dict[str, Known] = {}
-    for name in home.issue_ids():
-        print_ = fingerprint(home.issue_dir(name))
-        known[name] = remembered.get(name) or Known("", "", {})
-        if known[name].print == print_:
-            continue
-        issue = reading.file(name).issue
+    prints = {name: fingerprint(home.issue_dir(name)) for name in home.issue_ids()}
+    known = {name: remembered[name] for name in prints if name in remembered and remembered[name].print == prints[name]}
+    changed = [name for name in prints if name not in known]
+
+    def learn(name: str) -> tuple[Known, tuple[Issue, Mapping[str, Translation]]]:
+        issue, translations = reading.read(name)
         cards = {}
         if issue.public:
             _refuse_too_early(home, issue)
-            said = {tongue for tongue, found in reading.translations(name).items() if found} | {config.language}
             cards = {
-                language: catalogue.card(issue, reading.edition(name, language), has_page=language in said)
+                language: catalogue.card(
+                    issue,
+                    reading.edition(name, language),
+                    has_page=language == config.language or language in translations,
+                )
                 for language in languages
             }
-        known[name] = Known(print_, gate.mark_of(reading.in_all_words(name)), cards)
+        return Known(prints[name], gate.mark_of(reading.in_all_words(name)), cards), (issue, translations)
+
+    for name, (one, said) in zip(changed, shared(learn, changed), strict=True):
+        known[name], reading.words[name] = one, said
+    known = {name: known[name] for name in prints}
     tongues = tuple(
         site.tongue_of(
             config, language, home.template_dirs, [one.cards[language] for one in known.values() if one.cards]
@@ -187,31 +212,17 @@ def _files(folder: str) -> Iterator[str]:
             yield entry.path
 
 
-def _guard(
-    home: Publication,
-    reading: _Reading,
-    before: Memory,
-    known: Mapping[str, Known],
-    *,
-    made: Mapping[str, bytes],
-    kept: Callable[[], Iterator[tuple[str, bytes]]],
-) -> Watch:
-    """Refuse what may not be public, in the files that were made and in those that were kept; what was looked for."""
+def _watch(
+    home: Publication, reading: _Reading, before: Memory, known: Mapping[str, Known]
+) -> tuple[Watch, frozenset[str]]:
+    """What the leak gate has to look for, and the issues in which something has become secret since the last build."""
     from bulletin import gate
 
-    if not before.parts:
-        watch = gate.watch_for([issue for name in known for issue in reading.in_all_words(name)], home.config)
-        gate.check_watched(made, watch, home.config)
-        return watch
-    changed = {name for name, one in known.items() if before.issues.get(name) != one}
+    changed = [name for name, one in known.items() if before.issues.get(name) != one]
     fresh = gate.watch_for([issue for name in changed for issue in reading.in_all_words(name)], home.config)
+    if not before.parts:
+        return fresh, frozenset()
     gone = before.issues.keys() - known.keys()
-    watch = gate.Watch.from_plain(before.watch).without(changed | gone) | fresh
-    gate.check_watched(made, watch, home.config)
-    secrets_changed = {
-        name
-        for name in changed
-        if known[name].mark not in ("", before.issues[name].mark if name in before.issues else "")
-    }
-    gate.check_kept(kept() if secrets_changed else (), fresh.of(secrets_changed))
-    return watch
+    watch = gate.Watch.from_plain(before.watch).without({*changed, *gone}) | fresh
+    marks = {name: one.mark for name, one in before.issues.items()}
+    return watch, frozenset(name for name in changed if known[name].mark not in {"", marks.get(name, "")})

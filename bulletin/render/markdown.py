@@ -96,6 +96,14 @@ def gist(text: str) -> str:
     return words[: end.end()].rstrip() if end else words
 
 
+def one_line(text: str) -> str:
+    """Markdown as plain text on a single line, however long."""
+    plain = _plain(text)
+    if plain is not None:
+        return " ".join(line for lines in plain for line in lines)
+    return " ".join(_parsed_text(text, 10_000).split())
+
+
 def _parsed_text(text: str, width: int) -> str:
     lines = "\n".join(_blocks(_parser().parse(text), width))
     return re.sub(r"\n{3,}", "\n\n", re.sub(r"^[> ]+\n(?=\n)", "", lines, flags=re.MULTILINE)).strip("\n")
