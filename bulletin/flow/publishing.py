@@ -73,7 +73,7 @@ def _build(home: Publication, directory: Path, before: Memory, kept_in: Path) ->
         return outputs
 
     fresh = dict(zip((part.name for part in new), shared(make, new), strict=True))
-    files = {part.name: tuple(fresh.get(part.name, ())) or before.parts.get(part.name, ("", ()))[1] for part in parts}
+    files = {part.name: tuple(fresh[part.name]) if part.name in fresh else before.parts[part.name][1] for part in parts}
     made = {name: data for outputs in fresh.values() for name, data in outputs.items()}
     whole = {name for names in files.values() for name in names}
     kept = whole - made.keys()
