@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from bulletin import flow
@@ -102,7 +102,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=12)
+@settings(max_examples=12, phases=(Phase.explicit, Phase.reuse, Phase.generate))  # a case takes seconds
 @given(steps)
 def test_after_any_edits_the_files_are_those_of_a_build_from_nothing(
     tmp_path_factory: pytest.TempPathFactory, done: list[tuple[str, str]]

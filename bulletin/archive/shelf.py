@@ -57,7 +57,7 @@ class Shelf:
     template_dirs: tuple[Path, ...]
     prints: Mapping[str, str]
     """For each issue, a digest of everything it consists of."""
-    settings: str
+    standing: str
     """A digest of everything that is not an issue."""
     editions: Callable[[str, str], Edition]
     """The edition that everyone reads, by issue and language. Asked only for what is made anew."""
@@ -66,6 +66,8 @@ class Shelf:
     any_events: bool
     search: bool = False
     """Whether the archive has a search page."""
+    settings: str = ""
+    """The same, with the menu, which tells what kinds of page there are."""
     logo: bytes | None = None
     logo_size: tuple[int, int] = (0, 0)
     """Width and height in pixels at which it is shown."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Final
 
@@ -101,18 +101,21 @@ def shelf_of(
 ) -> Shelf:
     """What the site is made from, with the masthead's picture made fit to be published."""
     clean = published(logo, config.brand.logo or "") if logo else None
-    return Shelf(
+    shelf = Shelf(
         config=config,
         tongues=tongues,
         template_dirs=template_dirs,
         prints=prints,
-        settings=settings_key(config, template_dirs, logo),
+        standing=settings_key(config, template_dirs, logo),
         editions=editions,
         read=read,
         any_events=any(line.event for line in tongues[0].lines),
         logo=clean,
         logo_size=size_of(clean, LOGO_WIDEST) if clean else (0, 0),
     )
+    # Every page has the menu, and the menu has what there is.
+    menus = [(shelf.ways(tongue), bool(tongue.shown)) for tongue in tongues]
+    return replace(shelf, settings=catalogue.digest([shelf.standing, menus]))
 
 
 def edition_of(

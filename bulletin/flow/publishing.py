@@ -60,7 +60,7 @@ def _build(home: Publication, directory: Path, before: Memory, kept_in: Path) ->
 
     reading = _Reading(home)
     shelf, known = _shelf(home, reading, before)
-    if before.settings != shelf.settings:
+    if before.settings != shelf.standing:
         before = memory.Memory()
     there = writing.files_in(directory) if before.parts and directory.is_dir() else frozenset()
     watch, secrets = _watch(home, reading, before, known)
@@ -84,7 +84,7 @@ def _build(home: Publication, directory: Path, before: Memory, kept_in: Path) ->
     else:
         site.write(made, directory)
     named = {part.name: (part.key, files[part.name]) for part in parts}
-    after = memory.Memory(shelf.settings, known, named, watch.to_plain())
+    after = memory.Memory(shelf.standing, known, named, watch.to_plain())
     write_atomically(kept_in, memory.dump(after), mode=0o600, lasting=False)
     public = tuple(name for name, one in known.items() if one.cards)
     return Built(directory, public, len(whole), len(made))
