@@ -32,6 +32,8 @@ class Line:
     title: str
     gist: str
     """Its first sentence, as plain text."""
+    text: str
+    """The whole of it, as plain text on one line, for the search."""
     source: str
     topics: tuple[str, ...]
     """Topics by their ids."""
@@ -157,6 +159,7 @@ def _line(item: EditionItem, edition: Edition, written: Item, has_page: bool) ->
         "id": item.id,
         "title": item.title,
         "gist": _cut(markdown.one_line(markdown.gist(item.summary))),
+        "text": markdown.one_line(item.summary),
         "source": item.source or "",
         "topics": written.topics,
         "published": item.published.isoformat() if item.published else "",
@@ -202,9 +205,11 @@ def from_plain(values: list[Any]) -> Card:
 
 
 def _plain_line(values: list[Any]) -> Line:
-    issue, id_, title, gist, source, topics, published, date, language, event, has_page, formerly, place, key = values
+    issue, id_, title, gist, text, source, topics, published, date, language, event, has_page, formerly, place, key = (
+        values
+    )
     event = tuple(event) if event else None
-    texts = (issue, id_, title, gist, source, tuple(topics), published, date)
+    texts = (issue, id_, title, gist, text, source, tuple(topics), published, date)
     return Line(*texts, language, event, has_page, tuple(formerly), place, key)
 
 

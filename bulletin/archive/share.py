@@ -42,6 +42,21 @@ def picture(title: str, above: str, brand: Brand) -> bytes:
     return out.getvalue()
 
 
+def icon(name: str, brand: Brand) -> bytes:
+    """A small square PNG with the first letter of a name, for a browser's tab."""
+    from io import BytesIO
+
+    from PIL import Image, ImageDraw
+
+    image = Image.new("RGB", (64, 64), brand.colour)
+    draw = ImageDraw.Draw(image)
+    draw.rectangle((0, 56, 64, 64), fill=brand.accent)
+    draw.text((32, 29), name[:1].upper(), fill=text_on(brand.colour), font=_font(46, 700), anchor="mm")
+    out = BytesIO()
+    image.quantize(16).save(out, "PNG", optimize=True)
+    return out.getvalue()
+
+
 def _fitting(text: str, size: int, lines: int) -> list[str]:
     """The text in at most so many lines of the picture's width; what is too much ends in an ellipsis."""
     font, width = _font(size, 700), SIZE[0] - 2 * _MARGIN

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from bulletin import __version__
-from bulletin.archive import addresses, calendars, catalogue, feeds, issues, listings, pages
+from bulletin.archive import addresses, calendars, catalogue, feeds, issues, listings, pages, search, share
 from bulletin.archive.pictures import published, size_of
 from bulletin.archive.shelf import Part, Shelf, Tongue, part
 from bulletin.archive.writing import update, write
@@ -31,7 +31,17 @@ __all__ = ["build", "made", "parts", "settings_key", "tongue_of", "update", "wri
 
 RESERVED: Final = frozenset(
     {
-        *("index.html", "404.html", "style.css", "sitemap.xml", "robots.txt", "_headers", "_redirects"),
+        *(
+            "index.html",
+            "404.html",
+            "style.css",
+            "icon.png",
+            "search.js",
+            "sitemap.xml",
+            "robots.txt",
+            "_headers",
+            "_redirects",
+        ),
         *("feed.xml", "feed.json", "stories.xml", "stories.json", "masthead.png", "masthead.jpg", "masthead.jpeg"),
         *("years", "topics", "sources", "events", "a-to-z", "search", "accessibility"),
     }
@@ -48,6 +58,7 @@ def build(
     template_dirs: tuple[Path, ...],
     logo: bytes | None = None,
     translations: Mapping[str, Mapping[str, Translation]] | None = None,
+    with_search: bool = False,
 ) -> Mapping[str, bytes]:
     """The site of all issues marked public, as content by relative path; issues that are not are passed over.
 
@@ -85,6 +96,7 @@ def build(
         editions=editions,
         read=picture_bytes,
         logo=logo,
+        with_search=with_search,
     )
     return made(parts(shelf))
 
@@ -98,6 +110,7 @@ def shelf_of(
     editions: Callable[[str, str], Edition],
     read: Callable[[str, str], bytes],
     logo: bytes | None,
+    with_search: bool,
 ) -> Shelf:
     """What the site is made from, with the masthead's picture made fit to be published."""
     clean = published(logo, config.brand.logo or "") if logo else None
@@ -110,6 +123,7 @@ def shelf_of(
         editions=editions,
         read=read,
         any_events=any(line.event for line in tongues[0].lines),
+        search=with_search and bool(tongues[0].lines),
         logo=clean,
         logo_size=size_of(clean, LOGO_WIDEST) if clean else (0, 0),
     )
@@ -191,8 +205,12 @@ def parts(shelf: Shelf) -> Iterator[Part]:
         yield from listings.parts(shelf, tongue)
         yield from feeds.parts(shelf, tongue)
     yield from calendars.parts(shelf)
+    yield from search.parts(shelf)
     yield from addresses.parts(shelf)
     yield part(shelf, "style", [], lambda: {"style.css": pages.stylesheet(shelf.template_dirs, shelf.config)})
+    brand = shelf.config.brand
+    icon_of = brand.masthead or shelf.config.name
+    yield part(shelf, "icon", [], lambda: {"icon.png": share.icon(icon_of, brand)})
     if shelf.logo and shelf.config.brand.logo:
         name, logo = shelf.logo_name, shelf.logo
         yield part(shelf, "masthead", [], lambda: {name: logo})

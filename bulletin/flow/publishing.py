@@ -138,7 +138,7 @@ class _Reading:
 def _shelf(home: Publication, reading: _Reading, before: Memory) -> tuple[Shelf, dict[str, Known]]:
     """What the site is made from. Of issues that are as they were, only what is remembered is needed."""
     from bulletin import gate
-    from bulletin.archive import catalogue, site
+    from bulletin.archive import catalogue, search, site
     from bulletin.archive.memory import Known
     from bulletin.archive.sharing import shared
 
@@ -182,6 +182,7 @@ def _shelf(home: Publication, reading: _Reading, before: Memory) -> tuple[Shelf,
         editions=reading.edition,
         read=home.picture_bytes,
         logo=logo,
+        with_search=search.has_engine(),
     )
     return shelf, known
 
