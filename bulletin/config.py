@@ -82,6 +82,18 @@ class Web:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ArchiveSetting:
+    """How past issues are published."""
+
+    __pydantic_config__ = STRICT
+
+    publish_to: str | None = None
+    """Where "bulletin archive publish" takes it: a folder, host:folder, or git:branch."""
+    pdf: bool = False
+    """Whether each issue is there as a PDF as well."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Brand:
     """How mail and archive look. Colours are six hexadecimal digits after #; those of text must stand out enough."""
 
@@ -361,6 +373,8 @@ class Config:
     """How mail leaves."""
     mailbox: Mailbox | None = None
     """Mailbox that is read for bounces, complaints and opt-outs by mail."""
+    archive: ArchiveSetting = field(default_factory=ArchiveSetting)
+    """How past issues are published."""
     retention: Retention = field(default_factory=Retention)
     """How long things about readers are kept."""
     providers: dict[str, dict[str, Any]] = field(default_factory=dict)

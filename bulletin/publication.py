@@ -63,6 +63,11 @@ class Publication:
         return self.state_dir / "archive"
 
     @property
+    def published_path(self) -> Path:
+        """Every web address the archive was ever published with."""
+        return self.issues_dir / "published.txt"
+
+    @property
     def cache_dir(self) -> Path:
         """Answers that can be had again at any time."""
         return self.state_dir / "cache"

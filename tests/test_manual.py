@@ -54,6 +54,7 @@ TABLES: dict[tuple[str, str], type[Any]] = {
     ("settings", "[checking]"): config.Checking,
     ("settings", "[sending]"): config.Sending,
     ("settings", "[mailbox]"): config.Mailbox,
+    ("settings", "[archive]"): config.ArchiveSetting,
     ("settings", "[retention]"): config.Retention,
     ("settings", "[providers.smtp]"): registry.load("providers", "smtp").Settings,
     **{

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from bulletin.cli import output
 from bulletin.cli.collect import plural
+from bulletin.errors import BulletinError
+
+if TYPE_CHECKING:
+    from bulletin.publication import Publication
 
 
 @click.group(invoke_without_command=True)
@@ -17,24 +22,27 @@ from bulletin.cli.collect import plural
     help="Folder for the pages. Without it, .bulletin/archive.",
 )
 @click.option("--anew", is_flag=True, help="Make every page anew, not only what changed since the last time.")
+@click.option(
+    "--check", "look", is_flag=True, help="Then look whether every link and every address ever published works."
+)
 @click.option("--json", "as_json", is_flag=True, help="Say it for a program.")
 @click.pass_context
-def archive(context: click.Context, out: Path | None, anew: bool, as_json: bool) -> None:
+def archive(context: click.Context, out: Path | None, anew: bool, look: bool, as_json: bool) -> int:
     """Build the public pages of all issues marked "public: true".
 
     Items for an audience of their own are never in them. Only what changed since the last time is made anew.
     """
     if context.invoked_subcommand:
-        return
+        return 0
     from bulletin import flow
 
     home = output.publication()
     built = flow.build_archive(home, out or home.archive_dir, anew=anew)
+    wrong = flow.check_archive(home, built.directory) if look else ()
     if as_json:
-        output.show_json(
-            {"folder": str(built.directory), "issues": built.issues, "files": built.files, "made": built.made}
-        )
-        return
+        told = {"folder": str(built.directory), "issues": built.issues, "files": built.files, "made": built.made}
+        output.show_json(told | ({"broken": [str(one) for one in wrong]} if look else {}))
+        return 1 if wrong else 0
     page = home.shown(built.directory / "index.html")
     what = ", ".join(built.issues) if 0 < len(built.issues) <= 6 else ""
     if not built.issues:
@@ -44,4 +52,59 @@ def archive(context: click.Context, out: Path | None, anew: bool, as_json: bool)
         + (f": {what}" if what else "")
     )
     output.say(f"{plural(built.files, 'file', 'files')}, {built.made} of them new or changed.")
-    output.say(f"Open {page}, and copy the folder to where {home.config.archive_url} is served.")
+    if not look:
+        output.say(f"Look at {page}. Bring it to the web with: bulletin archive publish")
+        return 0
+    for one in wrong:
+        output.show(str(one))
+    if wrong:
+        output.warn(f"{plural(len(wrong), 'address leads', 'addresses lead')} nowhere.")
+        return 1
+    output.done("Every link and every address ever published leads somewhere.")
+    return 0
+
+
+@archive.command()
+@click.argument("where", required=False)
+@click.option("--dry-run", is_flag=True, help="Build and check, and publish nothing.")
+@click.option("--anyway", is_flag=True, help="Publish although an address leads nowhere.")
+def publish(where: str | None, dry_run: bool, anyway: bool) -> None:
+    """Bring the archive to the web, all of it at once.
+
+    WHERE is a folder, host:folder (by ssh and rsync), git:branch, or git:remote/branch; without it, publish_to in
+    bulletin.toml. What was there before is kept, to go back to with: bulletin archive rollback
+    """
+    from bulletin import flow
+
+    home = output.publication()
+    published = flow.publish_archive(home, _place(home, where), dry_run=dry_run, anyway=anyway)
+    for one in published.broken:
+        output.warn(str(one))
+    did = "Would be published" if dry_run else "Published"
+    output.done(f"{did} to {published.where}: {plural(published.files, 'file', 'files')}, release {published.release}")
+    if published.addresses and not dry_run:
+        kept = home.shown(home.published_path)
+        output.say(f"{plural(published.addresses, 'new address', 'new addresses')} noted in {kept}; keep that file.")
+    if not dry_run:
+        output.say("To go back to the archive before: bulletin archive rollback")
+
+
+@archive.command()
+@click.argument("where", required=False)
+def rollback(where: str | None) -> None:
+    """Go back to the archive that was published before this one."""
+    from bulletin import flow
+
+    home = output.publication()
+    place = _place(home, where)
+    output.done(f"{place} shows the archive of {flow.roll_back_archive(home, place)} again")
+
+
+def _place(home: Publication, where: str | None) -> str:
+    place = where or home.config.archive.publish_to
+    if not place:
+        raise BulletinError(
+            "it is not said where to publish the archive.",
+            hint='Name a place, or write under [archive] in bulletin.toml: publish_to = "/srv/www/bulletin"',
+        )
+    return place

@@ -39,7 +39,7 @@ from bulletin.flow.composing import (
     try_source,
 )
 from bulletin.flow.deciding import approve, cancel, hold_after, let_go_on, quota, withdraw_approval, write_down
-from bulletin.flow.publishing import Built, build_archive
+from bulletin.flow.publishing import Built, Published, build_archive, check_archive, publish_archive, roll_back_archive
 from bulletin.flow.readers import (
     Reception,
     answer_readers,
@@ -170,7 +170,11 @@ __all__ = [  # noqa: RUF022 - in the order of the story
     "work",
     # publishing
     "Built",
+    "Published",
     "build_archive",
+    "check_archive",
+    "publish_archive",
+    "roll_back_archive",
     # the clock
     "now",
     "today",

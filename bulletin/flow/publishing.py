@@ -10,13 +10,14 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bulletin.errors import LeakError
+from bulletin.errors import BulletinError, LeakError
 from bulletin.flow._common import now, spoken
 from bulletin.markings import refuse_before_embargo
 from bulletin.model import Edition, Issue, Translation
 from bulletin.publication import Publication, write_atomically
 
 if TYPE_CHECKING:
+    from bulletin.archive.checking import Broken, Page
     from bulletin.archive.memory import Known, Memory
     from bulletin.archive.shelf import Part, Shelf
     from bulletin.gate import Watch
@@ -32,6 +33,19 @@ class Built:
     files: int
     made: int
     """How many of the files were made anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A published archive."""
+
+    where: str
+    release: str
+    files: int
+    addresses: int
+    """How many addresses it has that were never published before."""
+    broken: tuple[Broken, ...]
+    """What was wrong with it, if it was published all the same."""
 
 
 def build_archive(home: Publication, directory: Path, *, anew: bool = False) -> Built:
@@ -227,3 +241,81 @@ def _watch(
     watch = gate.Watch.from_plain(before.watch).without({*changed, *gone}) | fresh
     marks = {name: one.mark for name, one in before.issues.items()}
     return watch, frozenset(name for name in changed if known[name].mark not in {"", marks.get(name, "")})
+
+
+# ---------------------------------------------------------------- looking after it
+
+
+def check_archive(home: Publication, directory: Path) -> tuple[Broken, ...]:
+    """The links in a built archive that lead nowhere, and every address ever published that is not there any more."""
+    from bulletin.archive import checking
+
+    return checking.broken(_read_site(home, directory), published_addresses(home))
+
+
+def published_addresses(home: Publication) -> tuple[str, ...]:
+    """Every address that was ever published, from a file that belongs with the issues, in version control."""
+    path = home.published_path
+    lines = path.read_text("utf-8").splitlines() if path.is_file() else []
+    return tuple(line for line in lines if line and not line.startswith("#"))
+
+
+def publish_archive(home: Publication, where: str, *, dry_run: bool = False, anyway: bool = False) -> Published:
+    """Build, check and publish the archive; with `dry_run` only say what would be done.
+
+    All finished files are searched for anything restricted once more, with nothing taken from memory. Raises
+    `BulletinError` if an address that was published once would be gone, or a link lead nowhere, unless `anyway`.
+    """
+    from bulletin import gate
+    from bulletin.archive import checking, publishing, writing
+
+    place = publishing.place_for(where, home.root)
+    built = build_archive(home, home.archive_dir)
+    reading = _Reading(home)
+    issues = [issue for name in home.issue_ids() for issue in reading.in_all_words(name)]
+    names = sorted(writing.files_in(built.directory))
+    gate.check_public({name: (built.directory / name).read_bytes() for name in names}, issues, home.config)
+    site = _read_site(home, built.directory)
+    before = published_addresses(home)
+    wrong = checking.broken(site, before)
+    if wrong and not anyway:
+        more = f"\nand {len(wrong) - 20} more" if len(wrong) > 20 else ""
+        raise BulletinError(
+            "the archive was not published: " + ";\n".join(map(str, wrong[:20])) + f"{more}.",
+            hint='Write the earlier id of a story, or name of an issue, under "formerly" where it is now. '
+            "To publish all the same: --anyway",
+        )
+    prefixes = ("", *(f"{language.lower()}/" for language in home.config.other_languages))
+    public = {issue.id for issue in issues if issue.public}
+    named = public | {name for issue in issues if issue.public for name in issue.formerly}
+    new = checking.lasting(site, named, prefixes) - set(before)
+    release = now().strftime("%Y%m%dT%H%M%SZ")
+    if not dry_run:
+        place.put(built.directory, release)
+        lines = [_PUBLISHED_NOTE, *sorted({*before, *new})]
+        write_atomically(home.published_path, ("\n".join(lines) + "\n").encode())
+    return Published(where, release, len(names), len(new), wrong)
+
+
+def roll_back_archive(home: Publication, where: str) -> str:
+    """Go back to the archive that was published before; the name of that one."""
+    from bulletin.archive import publishing
+
+    return publishing.place_for(where, home.root).back()
+
+
+def _read_site(home: Publication, directory: Path) -> Mapping[str, Page]:
+    from bulletin.archive import checking, writing
+
+    names = sorted(writing.files_in(directory)) if directory.is_dir() else []
+    if not names:
+        raise BulletinError(f"there is no archive in {home.shown(directory)}.", hint="Build it first: bulletin archive")
+    organisation, service = home.config.organisation, home.config.service_url
+    outside = {organisation.website, organisation.privacy_url, f"{service}sign-up", service}
+    files = ((name, (directory / name).read_bytes()) for name in names)
+    return checking.read_pages(
+        files, home.config.archive_url, {one for one in outside - {home.config.archive_url} if one}
+    )
+
+
+_PUBLISHED_NOTE = "# Every web address the archive was published with. They have to work for ever: keep this file."
