@@ -1,8 +1,8 @@
 """Install what the tests need and run every check: `python3 tests/run.py`.
 
 Needs Python 3.11 or newer and nothing else: it makes the virtual environment `.venv` at the top of the repository, or
-uses the one that is there. On Debian and Ubuntu it also installs a browser and fonts, when it may (as root, or with
-sudo that asks for no password). Further arguments go to pytest: `python3 tests/run.py -k archive`. Tests run
+uses the one that is there. On Debian and Ubuntu it also installs a browser, fonts and rsync, when it may (as root, or
+with sudo that asks for no password). Further arguments go to pytest: `python3 tests/run.py -k archive`. Tests run
 on all cores; `-n 0` runs them one after the other.
 
 Exits with 0 only if style, types and all tests are clean and no test was skipped.
@@ -34,7 +34,7 @@ def main(pytest_arguments: list[str]) -> int:
     os.chdir(ROOT)
     if not (make_environment() and install_packages()):
         return 1
-    if not provide_browser():
+    if not (provide_browser() and provide_rsync()):
         return 1
     checks = {
         "ruff check": ["ruff", "check", "."],
@@ -93,6 +93,14 @@ def provide_browser() -> bool:
         "  Debian:    sudo apt install chromium fonts-liberation\n"
         f"  elsewhere: {PYTHON.relative_to(ROOT)} -m playwright install --with-deps chromium"
     )
+    return False
+
+
+def provide_rsync() -> bool:
+    """rsync and the client of SSH, with which archives go to other machines."""
+    if all(shutil.which(name) for name in ("rsync", "ssh")) or apt_install("rsync", "openssh-client"):
+        return True
+    print("The tests need rsync and ssh. Install them and run this again: sudo apt install rsync openssh-client")
     return False
 
 

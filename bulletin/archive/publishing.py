@@ -120,8 +120,8 @@ class SshHost:
         if shutil.which("rsync") is None:
             raise BulletinError("rsync is not installed here.", hint="Install it, or publish to a folder or branch.")
         path, releases = shlex.quote(self.path), shlex.quote(f"{self.path}.releases")
-        look = f"if [ -e {path} ] && [ ! -L {path} ]; then echo foreign; else readlink {path}; fi; true"
-        state = self._ssh(f"mkdir -p {releases} && {look}").strip()
+        look = f"if [ -e {path} ] && [ ! -L {path} ]; then echo foreign; else readlink {path} || true; fi"
+        state = self._ssh(f"mkdir -p {releases} && {{ {look}; }}").strip()
         if state == "foreign":
             raise BulletinError(
                 f"{self.path} on {self.host} is a folder that was not published by bulletin; it stands as it was.",
