@@ -21,7 +21,7 @@ from bulletin.errors import BulletinError
 
 KEPT: Final = 5
 """Earlier sites that are kept to go back to."""
-_SSH: Final = re.compile(r"(?P<host>(?:[A-Za-z0-9._-]+@)?[A-Za-z0-9][A-Za-z0-9.-]*):(?P<path>[^:]+)\Z")
+_SSH: Final = re.compile(r"(?P<host>(?:[A-Za-z0-9._-]+@)?[A-Za-z0-9][A-Za-z0-9.-]*):(?!//)(?P<path>[^:]+)\Z")
 _GIT: Final = re.compile(r"git:(?:(?P<remote>[A-Za-z0-9][A-Za-z0-9._-]*)/)?(?P<branch>[A-Za-z0-9][A-Za-z0-9._-]*)\Z")
 _RELEASE: Final = re.compile(r"\d{8}T\d{6}Z")
 
