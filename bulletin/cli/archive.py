@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -98,6 +99,60 @@ def rollback(where: str | None) -> None:
     home = output.publication()
     place = _place(home, where)
     output.done(f"{place} shows the archive of {flow.roll_back_archive(home, place)} again")
+
+
+@archive.command("import")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--section", help="Section that the stories come into. Without it, the first one in bulletin.toml.")
+@click.option("--title", help="Title, where a single file does not say it well.")
+@click.option("--date", type=click.DateTime(["%Y-%m-%d"]), help="Day it was sent, where the file does not say it.")
+@click.option("--dry-run", is_flag=True, help="Say what would be made, and make nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Say it for a program.")
+def import_(
+    *,
+    paths: tuple[Path, ...],
+    section: str | None,
+    title: str | None,
+    date: dt.datetime | None,
+    dry_run: bool,
+    as_json: bool,
+) -> int:
+    """Take over earlier issues from saved web pages (of Mailchimp, govDelivery or others) and PDFs.
+
+    PATHS are files, or folders of them. Stories become items; a PDF is kept whole and linked. Nothing made here is
+    public: read each issue, then write "public: true".
+    """
+    from bulletin import flow
+
+    if len(paths) > 1 and (title or date):
+        raise BulletinError("--title and --date are for one file.", hint="Take the others over without them.")
+    home = output.publication()
+    day = date.date() if date else None
+    done, wrong = flow.import_past(home, paths, section=section, title=title, date=day, dry_run=dry_run)
+    if as_json:
+        told = [
+            {
+                "file": str(one.source),
+                "issue": one.issue,
+                "title": one.title,
+                "date": str(one.date),
+                "stories": one.stories,
+                "new": one.is_new,
+            }
+            for one in done
+        ]
+        output.show_json({"issues": told, "failed": [error.message for error in wrong]})
+        return 1 if wrong else 0
+    for one in done:
+        what = plural(one.stories, "story", "stories") if one.stories else "as a document"
+        state = "" if one.is_new else " (was there already)"
+        output.show(f"{one.issue}  {one.title}, {what}{state}")
+    for error in wrong:
+        output.warn(f"{error.message} {error.hint}")
+    new = sum(one.is_new for one in done)
+    did = "would be made" if dry_run else "made"
+    output.done(f"{plural(new, 'issue', 'issues')} {did}. None is public yet: read each, then write public: true.")
+    return 1 if wrong else 0
 
 
 def _place(home: Publication, where: str | None) -> str:

@@ -39,7 +39,16 @@ from bulletin.flow.composing import (
     try_source,
 )
 from bulletin.flow.deciding import approve, cancel, hold_after, let_go_on, quota, withdraw_approval, write_down
-from bulletin.flow.publishing import Built, Published, build_archive, check_archive, publish_archive, roll_back_archive
+from bulletin.flow.publishing import (
+    Built,
+    Published,
+    TakenOver,
+    build_archive,
+    check_archive,
+    import_past,
+    publish_archive,
+    roll_back_archive,
+)
 from bulletin.flow.readers import (
     Reception,
     answer_readers,
@@ -171,8 +180,10 @@ __all__ = [  # noqa: RUF022 - in the order of the story
     # publishing
     "Built",
     "Published",
+    "TakenOver",
     "build_archive",
     "check_archive",
+    "import_past",
     "publish_archive",
     "roll_back_archive",
     # the clock

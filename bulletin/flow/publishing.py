@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -302,6 +303,74 @@ def roll_back_archive(home: Publication, where: str) -> str:
     from bulletin.archive import publishing
 
     return publishing.place_for(where, home.root).back()
+
+
+@dataclass(frozen=True, slots=True)
+class TakenOver:
+    """An earlier issue that became an issue file, or would."""
+
+    source: Path
+    issue: str
+    title: str
+    date: dt.date
+    stories: int
+    """How many stories were found in it; none if it is there as a document."""
+    is_new: bool
+    """Whether it was not there before."""
+
+
+def import_past(
+    home: Publication,
+    paths: Sequence[Path],
+    *,
+    section: str | None = None,
+    title: str | None = None,
+    date: dt.date | None = None,
+    dry_run: bool = False,
+) -> tuple[tuple[TakenOver, ...], tuple[BulletinError, ...]]:
+    """Make issue files of saved web pages and PDFs; what became of each, and what is wrong with the others.
+
+    A folder stands for the pages and PDFs in it. What was taken over before, told by day and title, is left alone. No
+    issue made here is public.
+    """
+    from bulletin.archive import past
+
+    sections = home.config.vocabulary.sections
+    where = section or (sections[0] if sections else "news")
+    if sections and where not in sections:
+        raise BulletinError(f'there is no section "{where}".', hint=f"There are: {', '.join(sections)}.")
+    known = {(issue.title, issue.date): issue.id for issue in map(_Reading(home).issue, home.issue_ids())}
+    taken = set(home.issue_ids())
+    done: list[TakenOver] = []
+    wrong: list[BulletinError] = []
+    for path in _past_files(paths):
+        try:
+            found = past.read(path.read_bytes(), path.name, title=title, date=date)
+        except BulletinError as error:
+            wrong.append(error)
+            continue
+        before = known.get((found.title, found.date))
+        name = before or past.issue_id(found, taken)
+        done.append(TakenOver(path, name, found.title, found.date, len(found.stories), before is None))
+        if before or dry_run:
+            taken.add(name)
+            continue
+        known[found.title, found.date] = name
+        taken.add(name)
+        if found.document:
+            write_atomically(home.issue_dir(name) / past.DOCUMENT, found.document)
+        write_atomically(home.issue_path(name), past.issue_text(found, name, where).encode())
+    return tuple(done), tuple(wrong)
+
+
+def _past_files(paths: Sequence[Path]) -> Iterator[Path]:
+    for path in paths:
+        if path.is_dir():
+            yield from sorted(one for one in path.iterdir() if one.suffix.lower() in {".html", ".htm", ".pdf"})
+        elif path.is_file():
+            yield path
+        else:
+            raise BulletinError(f"there is no file {path}.", hint="Name saved web pages, PDFs, or a folder of them.")
 
 
 def _read_site(home: Publication, directory: Path) -> Mapping[str, Page]:
