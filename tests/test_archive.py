@@ -19,11 +19,13 @@ from icalendar import Calendar
 from PIL import Image as PillowImage
 from PIL.PngImagePlugin import PngInfo
 from playwright.sync_api import Browser, Page
+from pypdf import PdfReader
 
+from bulletin import gate
 from bulletin.archive import site
 from bulletin.archive.pictures import published
-from bulletin.config import Brand, Config, Organisation, Sender, Web
-from bulletin.errors import BulletinError
+from bulletin.config import ArchiveSetting, Brand, Config, Organisation, Sender, Web
+from bulletin.errors import BulletinError, LeakError
 from bulletin.model import (
     Correction,
     Event,
@@ -578,3 +580,36 @@ def test_all_text_has_enough_contrast_in_any_brand_x13(
         page.goto((tmp_path / name).as_uri())
         assert page.evaluate(CONTRASTS) == []
     context.close()
+
+
+# ---------------------------------------------------------------- as a PDF
+
+
+def test_an_issue_is_there_as_a_tagged_pdf_that_the_gate_can_read(home: Publication) -> None:
+    config = replace(home.config, archive=ArchiveSetting(pdf=True))
+    files = [home.read_issue(name).issue for name in home.issue_ids()]
+    outputs = site.build(
+        files,
+        config,
+        pictures={one.id: home.pictures(one) for one in files},
+        picture_bytes=home.picture_bytes,
+        template_dirs=home.template_dirs,
+    )
+    made = outputs["2024-05/issue.pdf"]
+    document = PdfReader(BytesIO(made))
+    root = document.trailer["/Root"]
+    assert root["/MarkInfo"]["/Marked"]
+    assert "/StructTreeRoot" in root
+    assert root["/Lang"] == "en-GB"
+    assert b"pdfuaid" in root["/Metadata"].get_data()
+    text = " ".join(page.extract_text() for page in document.pages)
+    assert "Stalking Protection Orders have new guidance for the police" in " ".join(text.split())
+    assert "Get this issue as a PDF" in outputs["2024-05/index.html"].decode()
+    gate.check_public({"2024-05/issue.pdf": made}, files, config)
+    kept = [replace(one, sections=tuple(shut(section) for section in one.sections)) for one in files]
+    with pytest.raises(LeakError, match=r"2024-05/issue\.pdf holds the headline"):
+        gate.check_public({"2024-05/issue.pdf": made}, kept, config)
+
+
+def shut(section: Section) -> Section:
+    return replace(section, items=tuple(replace(item, audience=("forces",)) for item in section.items))

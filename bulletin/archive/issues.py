@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from bulletin.archive import calendars, share
+from bulletin.archive import calendars, pages, pdf, share
 from bulletin.archive.catalogue import Card
 from bulletin.archive.pictures import published
 from bulletin.archive.shelf import Part, Shelf, Tongue, part
@@ -56,11 +56,12 @@ def _page(shelf: Shelf, tongue: Tongue, card: Card) -> Part:
 
     def make() -> Mapping[str, bytes]:
         edition = shelf.editions(card.issue, tongue.language)
-        return shelf.page(
+        made = shelf.page(
             tongue,
             path,
             "archive/issue.html",
             card=card,
+            pdf=shelf.has_pdf(card),
             edition=edition,
             newer=newer,
             older=older,
@@ -70,8 +71,25 @@ def _page(shelf: Shelf, tongue: Tongue, card: Card) -> Part:
             topic_ids={line.id: line.topics for line in card.lines},
             data=linked_data(shelf, tongue, card, edition),
         )
+        if shelf.has_pdf(card):
+            made = {**made, f"{tongue.prefix}{card.issue}/{pdf.NAME}": _pdf(shelf, card, *next(iter(made.items())))}
+        return made
 
     return part(shelf, f"page {tongue.prefix}{path}", values, make)
+
+
+def _pdf(shelf: Shelf, card: Card, path: str, page: bytes) -> bytes:
+    def read(name: str) -> bytes:
+        if name == "style.css":
+            return pages.stylesheet(shelf.template_dirs, shelf.config)
+        if name == shelf.logo_name and shelf.logo:
+            return shelf.logo
+        issue, _, file = name.partition("/")
+        if issue != card.issue:
+            raise ValueError("only an issue's own pictures are in its PDF")
+        return published(shelf.read(issue, file), f"issues/{name}")
+
+    return pdf.of(page, path, read)
 
 
 def _neighbours(tongue: Tongue, card: Card) -> tuple[Card | None, Card | None]:

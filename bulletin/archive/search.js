@@ -69,7 +69,7 @@ async function search() {
   const fields = new FormData(form);
   const text = fields.get("q").trim();
   const filters = {};
-  for (const name of ["topic", "source", "year"]) if (fields.get(name)) filters[name] = fields.get(name);
+  for (const name of ["topic", "source", "year"]) if (fields.get(name)) filters[`${name}-${fields.get(name)}`] = "1";
   const address = new URL(location.href);
   address.search = new URLSearchParams([...fields].filter(([, value]) => value)).toString();
   history.replaceState(null, "", address);

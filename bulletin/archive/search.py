@@ -7,12 +7,15 @@ week later, then does not mean indexing twenty years again. The page asks both a
 
 from __future__ import annotations
 
+import gzip
+import json
 import re
 import shutil
 import subprocess
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from hashlib import sha256
 from html import escape
 from pathlib import Path
 from typing import Final
@@ -29,6 +32,9 @@ _SHIPPED: Final = re.compile(
     r"pagefind\.js|pagefind-entry\.json|wasm\.[a-z]+\.pagefind|.*\.pf_meta|(?:index|filter|fragment)/.*"
 )
 """What a search needs of what Pagefind writes; it would also bring pages of its own."""
+_MARK: Final = b"pagefind_dcd"
+_FILTERS: Final = 3
+"""Where Pagefind's summary of an index lists its filters, each with its file."""
 _WORD: Final = re.compile(r"[^\W\d_]{4,}")
 
 
@@ -100,8 +106,9 @@ def documents(shelf: Shelf, tongue: Tongue, lines: Iterable[Line]) -> Iterator[t
     for line in lines:
         root = tongue.prefix if line.has_page or not tongue.prefix else ""
         filters = [("year", line.year), ("source", slug(line.source)), *(("topic", topic) for topic in line.topics)]
+        # A filter for each value: a search loads the one it asks for, and Pagefind has no order to choose.
         facts = "".join(
-            f'<span data-pagefind-filter="{name}">{escape(value)}</span>' for name, value in filters if value
+            f'<span data-pagefind-filter="{escape(f"{name}-{value}")}">1</span>' for name, value in filters if value
         )
         about = [("url", f"/{root}{line.issue}/#{line.id}"), ("source", line.source), ("date", line.day.isoformat())]
         about += [("lang", line.language)] if line.language else []
@@ -132,7 +139,24 @@ def index(pages: Iterable[tuple[str, str]]) -> Mapping[str, bytes]:
             said = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["it said nothing"]
             raise BulletinError(f"the search index could not be made: {said[0]}", hint="See: bulletin help archive")
         files = ((path.relative_to(out).as_posix(), path) for path in sorted(out.rglob("*")) if path.is_file())
-        return {name: path.read_bytes() for name, path in files if _SHIPPED.fullmatch(name)}
+        return _settled({name: path.read_bytes() for name, path in files if _SHIPPED.fullmatch(name)})
+
+
+def _settled(files: dict[str, bytes]) -> dict[str, bytes]:
+    """The same index with its filters in the order of their names: Pagefind's own differs from run to run (F-44)."""
+    import cbor2
+
+    entry = json.loads(files["pagefind-entry.json"])
+    for language in entry["languages"].values():
+        packed = files.pop(f"pagefind.{language['hash']}.pf_meta")
+        whole = gzip.decompress(packed)
+        meta = cbor2.loads(whole.removeprefix(_MARK))
+        meta[_FILTERS] = sorted(meta[_FILTERS])
+        data = _MARK + cbor2.dumps(meta)
+        language["hash"] = language["hash"].split("_")[0] + "_" + sha256(data).hexdigest()[:10]
+        files[f"pagefind.{language['hash']}.pf_meta"] = gzip.compress(data, mtime=0)
+    files["pagefind-entry.json"] = json.dumps(entry, sort_keys=True).encode()
+    return dict(sorted(files.items()))
 
 
 def engine() -> str:

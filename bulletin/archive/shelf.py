@@ -82,6 +82,10 @@ class Shelf:
         """File name of the masthead's picture; empty if there is none."""
         return logo_name(self.config.brand.logo) if self.logo and self.config.brand.logo else ""
 
+    def has_pdf(self, card: Card) -> bool:
+        """Whether an issue's pages are PDFs too: where the settings say so, and it is not a document already."""
+        return self.config.archive.pdf and not card.document
+
     def ways(self, tongue: Tongue) -> tuple[tuple[str, str], ...]:
         """The menu: where each entry leads, seen from the folder of the language, and the phrase it says."""
         found = (
