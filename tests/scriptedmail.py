@@ -48,6 +48,8 @@ class ScriptedServer:
     rude: list[bytes] = field(default_factory=list)
     """What was said before an answer, although the server does not offer that."""
     tls: ssl.SSLContext | None = None
+    together: threading.Barrier | None = None
+    """Whoever connects waits here for the others."""
     deaf: bool = False
     """Whether it reads nothing of a message."""
 
@@ -75,6 +77,8 @@ class _Talk(socketserver.BaseRequestHandler):
 
     def handle(self) -> None:
         self.script.lines += 1
+        if self.script.together:
+            self.script.together.wait(timeout=20)
         with suppress(_HangUp, OSError):
             self.answer("greeting")
             while True:

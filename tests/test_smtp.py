@@ -36,6 +36,7 @@ from bulletin.model import Outcome, OutcomeKind
 from bulletin.providers import ProviderError, load
 from bulletin.providers._dkim import Signer, read_key
 from bulletin.providers._provider import connections_of, way_of
+from bulletin.render.message import Envelope, ServiceMessage
 from bulletin.subscribers.tokens import read_bounce
 
 RoomWith = Callable[..., Newsroom]
@@ -257,6 +258,47 @@ def test_a_message_and_the_next_envelope_travel_together_where_the_server_allows
             assert not server.rude
             turns.append(server.turns)
     assert turns[0] <= 20 + 3 < 3 * 20 <= turns[1]
+
+
+def test_a_mailing_goes_over_as_many_connections_as_there_may_be(room_with: RoomWith) -> None:
+    """The server greets nobody before three are connected; then each reader gets one copy."""
+    with scripted_server() as server:
+        server.together = threading.Barrier(3)
+        room = room_with(smtp={"host": "127.0.0.1", "port": server.port, "tls": "none", "timeout": 30.0})
+        room.subscribe(addresses(40))
+        with room.sender("smtp") as sender:
+            plan = room.plan("smtp")
+            standing = sending.run(replace(sender, connections=3), plan, room.templates())
+        assert (standing.accepted, server.lines) == (40, 3)
+        assert sorted(reader for reader, _ in server.messages) == sorted(addresses(40))
+
+
+def test_a_mail_of_service_goes_the_same_way(tmp_path: Path, rsa_key: Any, second_key: Any) -> None:
+    """Q-01: a confirmation is signed, too, and its return address is its own."""
+    hello = ServiceMessage(Envelope.of(config()), subject="Tŷ", html="<p>.</p>", text=".\n", language="cy")
+    sender = replace(config().sender, bounces="bounces@bounce.example.org")
+    with scripted_server() as server:
+        own = {"host": "127.0.0.1", "port": server.port, "tls": "none", "dkim_selector": "s1"}
+        publication = config(sender=sender, providers={"smtp": own})
+        with opened("smtp", tmp_path, {"BULLETIN_DKIM_KEY": pem(rsa_key)}, publication=publication) as session:
+            assert kinds(session.deliver("service-1", letters("ann"), hello)) == [ACCEPTED]
+        ((reader, data),) = server.messages
+    assert reader == "ann@example.org"
+    assert data.endswith(hello.fill(letters("ann")[0], date=NOON))
+    assert signed_by(data, dns_of(rsa_key, second_key), 1) == [True]
+    assert [command for command in server.commands if command.startswith(b"MAIL FROM:<bounces+b")]
+
+
+def test_v01_a_letter_without_room_for_its_return_address_is_refused_alone(tmp_path: Path) -> None:
+    """V-01, promise 6: one reader's loss, not everybody's."""
+    sender = replace(config().sender, bounces=f"{'b' * 25}@bounce.example.org")
+    ann, bob = letters("ann", "bob")
+    with scripted_server() as server:
+        own = {"host": "127.0.0.1", "port": server.port, "tls": "none"}
+        with opened("smtp", tmp_path, publication=config(sender=sender, providers={"smtp": own})) as session:
+            outcomes = session.deliver(ISSUE, [replace(ann, key=f"{ISSUE}:{'x' * 30}"), bob], template())
+    assert kinds(outcomes) == [REFUSED, ACCEPTED]
+    assert outcomes[0].reason.startswith("not sent: the envelope of a mail would be longer than 64")
 
 
 @EACH_WAY
@@ -495,6 +537,17 @@ def test_a_password_is_told_in_the_way_that_the_server_offers(
         own = {"host": "127.0.0.1", "port": server.port, "user": "bulletin", "ca_file": str(tmp_path / "ca.pem")}
         with opened("smtp", tmp_path, {"BULLETIN_SMTP_PASSWORD": "let me in"}, **own) as session:
             assert kinds(session.deliver(ISSUE, letters("ann"), template())) == [ACCEPTED]
+
+
+def test_a_server_that_offers_no_way_to_log_in_is_told_apart(tmp_path: Path, authority: trustme.CA) -> None:
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    with scripted_server(offers=("STARTTLS",), tls=tls_context(authority)) as server:
+        own = {"host": "127.0.0.1", "port": server.port, "user": "bulletin", "ca_file": str(tmp_path / "ca.pem")}
+        with (
+            opened("smtp", tmp_path, {"BULLETIN_SMTP_PASSWORD": "let me in"}, **own) as session,
+            pytest.raises(ProviderError, match="does not offer what the settings ask for"),
+        ):
+            session.deliver(ISSUE, letters("ann"), template())
 
 
 class Desk(ThreadingHTTPServer):

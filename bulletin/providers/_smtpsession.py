@@ -68,12 +68,10 @@ class _Copy:
     """A letter as it goes over the line."""
 
     letter: Letter
+    sender: str
+    """The sender on its envelope."""
     data: bytes = field(repr=False)
-
-    @property
-    def end_to_end(self) -> bytes:
-        """The message as DATA takes it. No line of it starts with a dot (see `render.message`), so none is doubled."""
-        return self.data + _END
+    """The message as DATA takes it, but for its end. No line of it starts with a dot, so none is doubled."""
 
 
 class Session:
@@ -146,11 +144,15 @@ class Session:
             return
 
     def _copy(self, letter: Letter, message: Message) -> _Copy:
-        date = self._now()
-        if self._account.signer is None:
-            return _Copy(letter, message.fill(letter, date=date))
-        head, body = message.pieces(letter, date=date)
-        return _Copy(letter, b"".join((self._account.signer.signatures(head, body, date=date), head, b"\r\n", *body)))
+        date, signer, sender = self._now(), self._account.signer, self._account.sender_of(letter)
+        if signer is None:
+            data = message.fill(letter, date=date)
+        else:
+            head, body = message.pieces(letter, date=date)
+            data = b"".join((signer.signatures(head, body, date=date), head, b"\r\n", *body))
+        if b"\n." in data:  # not so in messages of `render.message`; a server would take it for the end, or swallow it
+            raise BulletinError("a line of the message starts with a dot")
+        return _Copy(letter, sender, data)
 
     def _cannot_carry(self, line: Line, copy: _Copy) -> bool:
         """Whether the server has said beforehand that it will not take this one; then it is refused."""
@@ -222,8 +224,8 @@ class Session:
             options += " BODY=8BITMIME"
         if not copy.letter.address.isascii():
             options += " SMTPUTF8"
-        sender, reader = self._account.sender_of(copy.letter), copy.letter.address
-        return [f"MAIL FROM:<{sender}>{options}\r\n".encode(), f"RCPT TO:<{reader}>\r\n".encode(), b"DATA\r\n"]
+        mail = f"MAIL FROM:<{copy.sender}>{options}\r\n".encode()
+        return [mail, f"RCPT TO:<{copy.letter.address}>\r\n".encode(), b"DATA\r\n"]
 
     # ---- from here on a message is handed over
 
@@ -242,12 +244,12 @@ class Session:
         Raises `Broken` if the line is of no use afterwards; the held message has an outcome all the same.
         """
         held, self._held = self._held, None
-        before = held.end_to_end if held else b""
+        before = (held.data, _END) if held else ()
         seconds = self._account.timeout * (PATIENCE if held else 1)
         try:
-            line.say(before + commands, seconds)
+            line.say(b"".join((*before, commands)), seconds)
         except Broken as broken:
-            if held and broken.handed_over < len(before):
+            if held and broken.handed_over < len(held.data) + len(_END):
                 self._note(held.letter, OutcomeKind.RETRY, f"{broken.reason} before it had the whole message")
             elif held:
                 self._doubt(held.letter, broken.reason)

@@ -164,7 +164,18 @@ def _by_password(settings: Settings, surroundings: Surroundings) -> tuple[Login,
             "the user name or the password of the mail server holds a letter outside a to z.",
             hint="Not every mail server takes such letters. Choose others.",
         )
-    return (lambda connection: connection.login(user, password),)
+
+    def log_in(connection: smtplib.SMTP) -> None:
+        if not {"PLAIN", "LOGIN", "CRAM-MD5"} & _offered(connection):
+            raise smtplib.SMTPNotSupportedError
+        connection.login(user, password)
+
+    return (log_in,)
+
+
+def _offered(connection: smtplib.SMTP) -> set[str]:
+    """The ways to log in that the server offers."""
+    return set(connection.esmtp_features.get("auth", "").upper().split())
 
 
 def _by_token(settings: Settings, surroundings: Surroundings) -> tuple[Login, ...]:
@@ -184,7 +195,7 @@ def _by_token(settings: Settings, surroundings: Surroundings) -> tuple[Login, ..
     tokens = _oauth.Tokens(url=url, client=client, scope=settings.token_scope, secret=secret)
 
     def log_in(connection: smtplib.SMTP) -> None:
-        if "XOAUTH2" not in connection.esmtp_features.get("auth", "").upper().split():
+        if "XOAUTH2" not in _offered(connection):
             raise smtplib.SMTPNotSupportedError
         first = iter([_oauth.xoauth2(user, tokens.current())])
         try:
