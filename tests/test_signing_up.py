@@ -29,6 +29,7 @@ from bulletin.subscribers.consent import Cause
 from bulletin.subscribers.desk import ASKED_AN_HOUR, MAILS_A_DAY, Asked, Desk, Wish
 from bulletin.subscribers.mails import ServiceMails
 from bulletin.subscribers.store import Subscribers
+from bulletin.subscribers.tokens import read_bounce
 from bulletin.tables import rate_limits, service_mails, web_requests
 
 DAY, HOUR = dt.timedelta(days=1), dt.timedelta(hours=1)
@@ -359,6 +360,29 @@ def test_mails_wait_for_a_provider_that_is_away_and_are_sent_once(tmp_path: Path
             office.answer()
             assert server.delivered == [NEW]
             assert office.mails.counts() == {"accepted": 1}
+
+
+def test_v01_what_comes_back_from_a_new_address_counts_for_nobody(tmp_path: Path) -> None:
+    """V-01: a slip in the new address, or an old one that is closed, must not end the subscription."""
+    with mail_server() as server:
+        config = replace(
+            CONFIG,
+            sender=replace(CONFIG.sender, bounces="bounces@bounce.example.org"),
+            sending=replace(CONFIG.sending, provider="smtp"),
+            providers={"smtp": {"host": "127.0.0.1", "port": server.port, "tls": "none"}},
+        )
+        with running(tmp_path, config) as office:
+            for wish in (Wish(what=Asked.LINKS, email=READER), Wish(what=Asked.SIGN_UP, email="a@example.com")):
+                office.desk.take(wish, client="", now=NOW)
+            move = Wish(what=Asked.ADDRESS, subscriber=office.reader.id, email=NEW)
+            office.desk.take(move, client="", now=NOW)
+            office.answer()
+            found = {to: read_bounce(SECRET, sender.partition("@")[0]) for sender, (to,) in server.envelopes}
+            assert found[READER] == ("", office.reader.id)
+            assert found["a@example.com"] == ("", office.person("a@example.com").id)
+            nobody = found[NEW]
+            assert nobody is not None
+            assert office.subscribers.get(nobody[1]) is None
 
 
 def test_erasing_takes_waiting_wishes_and_mails_along(office: Office) -> None:

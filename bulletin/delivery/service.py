@@ -11,13 +11,15 @@ from bulletin.errors import BulletinError
 from bulletin.model import Letter, OutcomeKind
 from bulletin.providers._provider import Provider, ProviderError, Surroundings
 from bulletin.render.message import ServiceMessage, make_message_id
-from bulletin.subscribers.mails import ServiceMail, ServiceMails
+from bulletin.subscribers.mails import Kind, ServiceMail, ServiceMails
 
 if TYPE_CHECKING:
     from bulletin.providers._provider import Session
 
 MAILING = "service"
 """Where the outbox keeps these mails."""
+
+_TO_OTHER_ADDRESSES = frozenset({Kind.ADDRESS, Kind.CHANGED})
 
 
 def deliver_due(
@@ -62,7 +64,9 @@ def _deliver(
     """Offer one mail and write down the answer; whether the provider takes more."""
     now = surroundings.now
     sender = surroundings.config.sender.address
-    key = f"{MAILING}-{mail.id}:{mail.subscriber}"
+    # What comes back from an address that is not (or no more) the reader's must not count against their own one.
+    whose = mail.id if mail.kind in _TO_OTHER_ADDRESSES else mail.subscriber
+    key = f"{MAILING}-{mail.id}:{whose}"
     letter = Letter(
         key=key,
         number=int(mail.id, 16),
