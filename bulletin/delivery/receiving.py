@@ -76,7 +76,11 @@ class Receiver:
         for each in placed:
             if each.mailing and each.subscriber and not each.doubt and each.event.kind is not EventKind.OTHER:
                 copies[each.mailing].add(each.subscriber)
-        settled = sum(self.ledger.settle_by_event(name, ids, now=self.now()) for name, ids in copies.items())
+        settled = sum(
+            self.ledger.settle_by_event(name, chunk, now=self.now())
+            for name, ids in copies.items()
+            for chunk in _chunks(ids)
+        )
         again = len(events) - added.new
         return Taken(new=added.new, again=again, doubtful=added.doubtful, moved=moved, settled=settled)
 
@@ -86,7 +90,9 @@ class Receiver:
         for event in self.log.left_over():
             done.moved += self._handle(event)
         for mailing in self.ledger.doubtful():
-            done.settled += self.ledger.settle_by_event(mailing, self.log.reported(mailing), now=self.now())
+            for chunk in _chunks(self.ledger.unknown(mailing)):
+                reported = self.log.reported(mailing, chunk)
+                done.settled += self.ledger.settle_by_event(mailing, reported, now=self.now())
         return done
 
     def accept(self, event: Logged, *, who: str, subscriber: str | None = None) -> bool:
