@@ -27,6 +27,7 @@ from bulletin.providers._copies import Copy, Entries, key_as_tag, key_of_tag
 from bulletin.providers._http import HttpRequest, HttpResponse, with_query
 from bulletin.providers._provider import CallRefused, ProviderError
 from bulletin.providers._service import Trouble, trouble
+from bulletin.render.message import ServiceMessage
 
 ACCEPTED, REFUSED = OutcomeKind.ACCEPTED, OutcomeKind.REFUSED
 
@@ -150,6 +151,17 @@ def test_sixty_bad_addresses_among_many_cost_only_themselves(mailgun_stand_in: s
 )
 def test_every_status_is_later_unsure_or_the_end(status: int, meaning: Trouble) -> None:
     assert trouble(HttpResponse(status=status, body="")) is meaning
+
+
+def test_postmark_keeps_bulletins_and_mails_to_one_person_apart() -> None:
+    """Its rule: what goes to many must go by a stream for broadcasts, and what somebody waits for by another."""
+    service_mail = ServiceMessage(
+        template().envelope, subject="Confirm", html="<p>Confirm</p>", text="Confirm", language="en-GB"
+    )
+    with standins.start(standins.load("postmark")()) as service:
+        for message in (template(), service_mail):
+            deliver(service, letters("ann"), message)
+        assert [mail.stream for mail in service.mails] == ["broadcast", "outbound"]
 
 
 @pytest.mark.parametrize(

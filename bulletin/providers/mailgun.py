@@ -138,7 +138,7 @@ class Mailgun(Api):
     hints: Mapping[int, str] = {
         0: "Look at what Mailgun says, and at [providers.mailgun].",
         200: "Check endpoint and domain under [providers.mailgun].",
-        401: f"Check {KEY_VARIABLE}, and that the key is for this region.",
+        401: f"Check {KEY_VARIABLE}, and that the key is for this region. One for sending alone may ask nothing.",
         402: "Look at the account at Mailgun.",
         403: "Look at the account at Mailgun: the key may not do this for the domain.",
         404: "Check domain and region under [providers.mailgun]: a domain is known in one region only.",

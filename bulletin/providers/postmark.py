@@ -46,6 +46,8 @@ class Settings:
 
     stream: str = "broadcast"
     """Message stream for bulletins, as it is called at Postmark; it must be one for broadcasts."""
+    service_stream: str = "outbound"
+    """Message stream for mails to one person, such as confirmations."""
     return_path: str | None = None
     """Your own name for bounces, if you set one up there: pm-bounces.example.org"""
     timeout: float = 60.0
@@ -99,7 +101,8 @@ class Postmark(Api):
 
     def __init__(self, settings: Settings, base: str, key: str) -> None:
         super().__init__(base, key)
-        self.stream, self.testing = settings.stream, key == _TEST_TOKEN
+        self.stream, self._service_stream = settings.stream, settings.service_stream
+        self.testing = key == _TEST_TOKEN
 
     def login(self) -> dict[str, str]:
         """The token."""
@@ -115,7 +118,7 @@ class Postmark(Api):
             "Subject": subject_of(message),
             "TextBody": copy.text,
             "HtmlBody": copy.html,
-            "MessageStream": self.stream,
+            "MessageStream": self.stream if message.markers else self._service_stream,
             "Tag": mailing,
             "Metadata": {"bulletin_key": copy.key},
             "TrackOpens": False,

@@ -54,6 +54,8 @@ class Mail:
     headers: dict[str, str] = field(default_factory=dict)
     """By name in small letters."""
     tracked: bool = False
+    stream: str = ""
+    """What the service calls the way that it goes, where it has several."""
     tested: bool = False
     """Whether the service was asked not to deliver it."""
 

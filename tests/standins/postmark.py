@@ -52,6 +52,7 @@ class Postmark(StandIn):
                 html=message["HtmlBody"],
                 text=message["TextBody"],
                 headers=lowered({header["Name"]: header["Value"] for header in message["Headers"]}),
+                stream=message["MessageStream"],
                 tracked=message["TrackOpens"] is not False or message["TrackLinks"] != "None",
             )
         )
