@@ -283,6 +283,19 @@ def test_a_calendar_gives_what_is_coming_up_in_the_publications_own_time() -> No
     assert (whole.event, whole.summary) == (None, "On 1 July 2024.")
 
 
+def test_an_unchanged_calendar_says_each_day_what_is_next(web: Site, tmp_path: Path) -> None:
+    weekly = "UID:3\r\nSUMMARY:Weekly\r\nDTSTART:20240101T120000Z\r\nRRULE:FREQ=WEEKLY\r\nURL:https://e.example.org/3"
+    url = web.gives("/c.ics", ics(weekly), headers={"ETag": '"1"'})
+    source = SourceSetting(id="c", title="C", url=url, kind="calendar")
+    days = []
+    for hours in (0, 2, 24 * 7):
+        (found,) = collect([source], client_for(web), tmp_path, after_hours=hours)["c"].candidates
+        assert found.event is not None
+        days.append(found.event.starts.day)
+    assert days == [3, 3, 10]
+    assert ["if-none-match" in asked for asked in web.asked("/c.ics")] == [False, True, False]
+
+
 @pytest.mark.parametrize(
     ("body", "reason"),
     [

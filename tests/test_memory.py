@@ -226,6 +226,15 @@ def test_f_08_a_server_may_ask_for_longer_rests_but_not_for_ever() -> None:
     assert hours(Rests(weekdays=frozenset({3}))) == 12
 
 
+def test_f_08_what_a_feed_asked_for_holds_while_it_does_not_change(web: Site, tmp_path: Path) -> None:
+    slow = source("slow", web.gives("/feed", feed(story(1), head="<ttl>180</ttl>")))
+    asked = []
+    for hours in (0, 2, 3.1, 5, 6.2):
+        collect([slow], client_for(web), tmp_path, after_hours=hours)
+        asked.append(len(web.asked("/feed")))
+    assert asked == [1, 1, 2, 2, 3]
+
+
 def test_f_07_an_answer_without_retry_after_means_an_hour_and_a_dead_line_means_now() -> None:
     def after(status: int | None, wait: float | None = None) -> State:
         return rhythm.after_failure(

@@ -251,9 +251,10 @@ class _Asking:
         request = kind.request(replace(self.spec, url=rhythm.address(self.state, self.source.url)))
         if isinstance(request, Folder):
             return self._from_folder(request)
-        fetched = self._fetch(request)
+        stale = getattr(kind, "daily", False) and self._was_read_before_today
+        fetched = self._fetch(request, anew=stale)
         digest = self.state.digest if fetched.not_modified else hashlib.sha256(fetched.body).hexdigest()
-        unchanged = fetched.not_modified or (digest == self.state.digest and self.state.read_at > 0)
+        unchanged = fetched.not_modified or (digest == self.state.digest and self.state.read_at > 0 and not stale)
         reading = Reading(candidates=()) if unchanged else self._read(document_of(fetched))
         state = rhythm.after_answer(
             self.state,
@@ -261,7 +262,7 @@ class _Asking:
             url=fetched.url,
             permanent=fetched.permanent,
             headers=fetched.headers,
-            rests=reading.rests,
+            rests=None if unchanged else reading.rests,
         )
         if unchanged:
             return _Answer(state, not_modified=True)
@@ -281,11 +282,17 @@ class _Asking:
         )
         return _Answer(state, tuple(offers), notes=tuple(self.notes), first=not self.state.read_at)
 
-    def _fetch(self, request: Request) -> Fetched:
+    @property
+    def _was_read_before_today(self) -> bool:
+        read = dt.datetime.fromtimestamp(self.state.read_at, self.run.zone).date()
+        return read < self.run.today
+
+    def _fetch(self, request: Request, *, anew: bool) -> Fetched:
         if request.robots:
             self.run.client.check_robots(request.url)
-        asked = Validators(url=self.state.url, etag=self.state.etag, last_modified=self.state.last_modified)
-        return self.run.client.get(request.url, validators=asked if self.state.url else None, accept=request.accept)
+        known = Validators(url=self.state.url, etag=self.state.etag, last_modified=self.state.last_modified)
+        validators = known if self.state.url and not anew else None
+        return self.run.client.get(request.url, validators=validators, accept=request.accept)
 
     def _read(self, document: Document) -> Reading:
         return self.run.readers.read(self.source.kind, document, self.spec)

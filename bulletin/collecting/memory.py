@@ -72,6 +72,10 @@ class State:
     """The most there ever were."""
     remarks: tuple[str, ...] = ()
     """What a person should know of how it was last read."""
+    rest_seconds: float = 0.0
+    rest_hours: tuple[int, ...] = ()
+    rest_weekdays: tuple[int, ...] = ()
+    """When it does not want to be asked, as it said when it was last read (F-08)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,8 +102,9 @@ class Memory:
         found: dict[str, State] = {}
         for name, text in self._connection.execute("SELECT id, state FROM source"):
             with suppress(ValueError, TypeError):
-                kept = {key: value for key, value in json.loads(text).items() if key in known}
-                found[name] = State(**kept | {"remarks": tuple(kept.get("remarks", ()))})
+                kept: dict[str, Any] = {key: value for key, value in json.loads(text).items() if key in known}
+                lists = {key: tuple(value) for key, value in kept.items() if isinstance(value, list)}
+                found[name] = State(**kept | lists)
         return found
 
     def closed_hosts(self, now: float) -> dict[str, float]:

@@ -46,9 +46,15 @@ def clock(moment: float, now: float, zone: dt.tzinfo) -> str:
 
 
 def after_answer(
-    state: State, *, now: float, url: str, permanent: bool, headers: Mapping[str, str], rests: Rests
+    state: State, *, now: float, url: str, permanent: bool, headers: Mapping[str, str], rests: Rests | None = None
 ) -> State:
-    """The state after a document was read, or nothing had changed. `url` is the address that answered."""
+    """The state after a document was read, or nothing had changed. `url` is the address that answered.
+
+    `rests` is what the document asks for; without one, what it asked for the last time holds.
+    """
+    if rests is None:
+        hours, weekdays = frozenset(state.rest_hours), frozenset(state.rest_weekdays)
+        rests = Rests(seconds=state.rest_seconds, hours=hours, weekdays=weekdays)
     moved = permanent and url != ""
     again = moved and url == state.moved_to
     age = re.search(r"(?:^|[\s,])max-age=(\d{1,9})", headers.get("cache-control", ""))
@@ -58,6 +64,9 @@ def after_answer(
         asked_at=now,
         read_at=now,
         next_at=_awake(now + rest, rests),
+        rest_seconds=rests.seconds,
+        rest_hours=tuple(sorted(rests.hours)),
+        rest_weekdays=tuple(sorted(rests.weekdays)),
         told_to_wait=False,
         failures=0,
         failure="",

@@ -72,6 +72,7 @@ class SourceKind(Protocol):
     """A module in `bulletin/sources/`, or one that another package registers under `bulletin.sources`.
 
     A kind may offer more: `baseline = True` if what has no date and stands there at the first reading is old news;
+    `daily = True` if the same document says something else on another day;
     `more(document, spec) -> Request | None`, the next page of the same; `rests(document) -> Rests`, how often it
     wants to be asked; `remarks(document, spec) -> tuple[str, ...]`, what a person should know beside the stories, to be
     said after the source's name; `detail(candidate, spec) -> Request | None` with

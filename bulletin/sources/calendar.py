@@ -11,6 +11,8 @@ from bulletin.model import Candidate, Event
 from bulletin.sources._source import Document, Request, Spec, UnreadableError
 from bulletin.sources._text import extract, headline, line, plain, web_link
 
+daily: Final = True
+"""What is next changes with the day, though the calendar does not."""
 AHEAD_DAYS: Final = 180
 """How far ahead events are looked for."""
 _ACCEPT: Final = "text/calendar, */*;q=0.5"
