@@ -14,7 +14,7 @@ from mailing import NOON, SECRET, Newsroom, config, newsroom
 from sqlalchemy import delete, func, insert, select, update
 
 from bulletin.config import AudienceSetting, Config, ListSetting, TopicSetting
-from bulletin.delivery.plan import make_plan
+from bulletin.delivery.plan import line, make_plan
 from bulletin.model import RenderedEdition, Subscriber, SubscriberState
 from bulletin.subscribers import audience, exporting
 from bulletin.subscribers.belonging import audience_of, why_member
@@ -245,7 +245,8 @@ def test_a_plan_asks_for_lists_too(room: Newsroom) -> None:
     room.subscribe(["b@example.org"])
     editions = [rendered(name, "en-GB") for name in ("partners", "everyone")]
     found = asked(room, publication, ("partners",))
-    plan = make_plan("2024-05", editions, found.items(), publication, "outbox")
+    lines = [line(subscriber, edition) for subscriber, edition in found.items()]
+    plan = make_plan("2024-05", editions, lines, publication, "outbox")
     assert plan.counts == {"partners.en-GB": 1, "everyone.en-GB": 1}
     names = {person.id: person.email for person in room.readers.all()}
     assert {names[subscriber]: edition for subscriber, edition in found.items()} == {

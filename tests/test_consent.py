@@ -376,7 +376,7 @@ class ConsentMachine(RuleBasedStateMachine):
     @invariant()
     def nobody_who_went_is_written_to(self) -> None:
         with self.room.ledger.recipients(self.room.question()(self.now)) as found:
-            planned = {subscriber for subscriber, _ in found}
+            planned = {line.partition(" ")[2] for lines in found for line in lines.splitlines() if line}
         assert not self.barred & {person.email for person in self.room.readers.all() if person.id in planned}
         assert not self.barred & {
             email for email, found in self.room.readers.states(self.barred) if found is SUBSCRIBED

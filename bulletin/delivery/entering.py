@@ -14,6 +14,7 @@ from sqlalchemy import (
     MetaData,
     Select,
     String,
+    Subquery,
     Table,
     and_,
     collate,
@@ -26,6 +27,7 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from bulletin.delivery.plan import Plan
 from bulletin.errors import BulletinError
@@ -52,15 +54,33 @@ def in_order(question: Select[Any], dialect: str, *, spread: bool = False) -> Se
     With `spread`, the readers of each mail domain lie evenly all over their edition, so that no gateway gets many at
     once.
     """
+    found, order = _found(question, dialect, spread=spread)
+    return select(found.c.subscriber, found.c.edition).order_by(*order)
+
+
+def lines(question: Select[Any], dialect: str, *, spread: bool = False) -> Select[Any]:
+    """The same, each as a line of a plan."""
+    found, order = _found(question, dialect, spread=spread)
+    return select(_line(found.c)).order_by(*order)
+
+
+def _line(columns: ReadOnlyColumnCollection[str, Any]) -> ColumnElement[str]:
+    """See `plan.line`."""
+    text: ColumnElement[str] = literal("\n") + columns.edition + " " + columns.subscriber
+    return text
+
+
+def _found(question: Select[Any], dialect: str, *, spread: bool) -> tuple[Subquery, list[ColumnElement[Any]]]:
     found = question.subquery("found")
-    order: list[ColumnElement[Any]] = [found.c.edition, found.c.subscriber]
     if spread:
         alike = [found.c.edition, found.c.domain]
         place = func.row_number().over(partition_by=alike, order_by=found.c.subscriber)
-        order.insert(1, (place * 2 - 1) * 1.0 / func.count().over(partition_by=alike))
+        share = (place * 2 - 1) * 1.0 / func.count().over(partition_by=alike)
+        found = select(found.c.subscriber, found.c.edition, share.label("share")).subquery("placed")
+    order: list[ColumnElement[Any]] = [found.c.edition, *([found.c.share] if spread else []), found.c.subscriber]
     if dialect == "postgresql":  # by bytes, as in SQLite, and several times faster
         order = [collate(column, "C") if isinstance(column.type, String) else column for column in order]
-    return select(found.c.subscriber, found.c.edition).order_by(*order)
+    return found, order
 
 
 def enter_mailing(connection: Connection, plan: Plan, now: dt.datetime, *, accept_changed: bool) -> tuple[int, bool]:
@@ -108,7 +128,7 @@ def insert_all(
     connection: Connection, number: int, question: Select[Any], now: dt.datetime, *, spread: bool = False
 ) -> int:
     """Plan everybody a question finds, in a mailing without deliveries; how many. See `in_order` for `spread`."""
-    return _insert(connection, number, in_order(question, connection.dialect.name, spread=spread), 0, now)
+    return _insert(connection, number, question, 0, now, spread=spread)
 
 
 def extend(connection: Connection, number: int, question: Select[Any], now: dt.datetime) -> int:
@@ -134,17 +154,19 @@ def extend(connection: Connection, number: int, question: Select[Any], now: dt.d
     highest = connection.scalar(select(func.max(_d.number)).where(mine)) or 0
     there = exists().where(_d.subscriber == _wanted.c.subscriber, mine)
     fresh = select(_wanted.c.subscriber, _wanted.c.edition).where(~there)
-    added = _insert(connection, number, in_order(fresh, connection.dialect.name), highest, now)
+    added = _insert(connection, number, fresh, highest, now)
     _wanted.drop(connection)
     return added
 
 
-def _insert(connection: Connection, number: int, ordered: Select[Any], highest: int, now: dt.datetime) -> int:
-    found = ordered.subquery("ordered")
+def _insert(
+    connection: Connection, number: int, question: Select[Any], highest: int, now: dt.datetime, *, spread: bool = False
+) -> int:
+    found, order = _found(question, connection.dialect.name, spread=spread)
     empty = literal("")
     rows = select(
         literal(number),
-        highest + func.row_number().over(),
+        highest + func.row_number().over(order_by=order),
         found.c.subscriber,
         found.c.edition,
         literal(_PLANNED),
@@ -185,12 +207,12 @@ def cut(connection: Connection, number: int, size: int) -> None:
         connection.execute(insert(batches), made)
 
 
-def everybody(connection: Connection, number: int) -> Iterator[tuple[str, str]]:
-    """Subscriber and edition of every delivery that was not withdrawn, in order."""
-    rows = select(_d.subscriber, _d.edition).where(_d.mailing == number, _d.state != _WITHDRAWN).order_by(_d.number)
+def everybody(connection: Connection, number: int) -> Iterator[str]:
+    """Every delivery that was not withdrawn, in order, as lines of a plan."""
+    rows = select(_line(_d)).where(_d.mailing == number, _d.state != _WITHDRAWN).order_by(_d.number)
     with connection.execute(rows, execution_options=_BIT_BY_BIT) as found:
-        for chunk in found.partitions():
-            yield from ((subscriber, edition) for subscriber, edition in chunk)
+        for chunk in found.scalars().partitions():
+            yield "".join(chunk)
 
 
 def _refuse_changed(connection: Connection, plan: Plan, number: int) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import threading
+from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -104,17 +105,16 @@ class Ledger:
         self._engine, self._reading = engine, reading(engine)
         self._one_writer = engine.dialect.name == "sqlite"
         self._turn = threading.Lock()
-        self._waiting: list[_Turn] = []
+        self._waiting: deque[_Turn] = deque()
 
     # ---- planning
 
     @contextmanager
-    def recipients(self, question: Select[Any], *, spread: bool = False) -> Iterator[Iterator[tuple[str, str]]]:
-        """Whom a question finds, subscriber and edition, in the order they would be sent to, a few at a time."""
-        ordered = entering.in_order(question, self._engine.dialect.name, spread=spread)
+    def recipients(self, question: Select[Any], *, spread: bool = False) -> Iterator[Iterator[str]]:
+        """Whom a question finds, in the order they would be sent to, as texts of many lines (see `plan.line`)."""
+        ordered = entering.lines(question, self._engine.dialect.name, spread=spread)
         with self._reading.connect().execution_options(yield_per=10_000) as connection:
-            rows = connection.execute(ordered)
-            yield ((subscriber, edition) for chunk in rows.partitions() for subscriber, edition in chunk)
+            yield ("".join(chunk) for chunk in connection.execute(ordered).scalars().partitions())
 
     def enter(
         self,
@@ -267,8 +267,7 @@ class Ledger:
         self._waiting.append(mine)
         with self._turn:
             if not mine.done:
-                together, self._waiting[:] = list(self._waiting), []
-                _take_together(self._engine, together)
+                _take_together(self._engine, list(_emptied(self._waiting)))
         if mine.error:
             raise mine.error
         return mine.result
@@ -508,6 +507,12 @@ class _Turn:
             # What this thread holds besides was claimed by the turn before, and nobody has seen it.
             claiming.give_back_unseen(connection, run.number, self.worker, self.now)
         return claiming.claim(connection, run, self.worker, self.limit, self.now) if self.limit else None
+
+
+def _emptied(waiting: deque[_Turn]) -> Iterator[_Turn]:
+    """Everything that waits; what comes meanwhile is left or taken, and never lost."""
+    while waiting:
+        yield waiting.popleft()
 
 
 def _take_together(engine: Engine, turns: Sequence[_Turn]) -> None:

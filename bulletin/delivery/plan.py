@@ -15,8 +15,6 @@ from bulletin.delivery.approval import EDITION
 from bulletin.errors import BulletinError
 from bulletin.model import EVERYONE, RenderedEdition
 
-_BLOCK = 10_000
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
@@ -50,7 +48,7 @@ class Plan:
 def make_plan(
     issue: str,
     rendered: Iterable[RenderedEdition],
-    recipients: Iterable[tuple[str, str]],
+    recipients: Iterable[str],
     config: Config,
     provider: str,
     *,
@@ -58,7 +56,7 @@ def make_plan(
     due_at: dt.datetime | None = None,
     spread: dt.timedelta | None = None,
 ) -> Plan:
-    """A plan for recipients, each a subscriber's id and the name of their edition, in the order they are sent to.
+    """A plan for recipients, given as texts of any number of lines (see `line`), in the order they are sent to.
 
     They are counted and digested as they come by, so that a million of them takes no room. Raises `BulletinError` if
     the edition for everyone is missing, or one that a reader should get.
@@ -70,7 +68,7 @@ def make_plan(
     parts = _parts(provider, editions, config, due_at, spread)
     head = hashlib.sha256(json.dumps([issue, sorted(parts.items())]).encode()).hexdigest()
     counts: Counter[str] = Counter()
-    digest = digest_of(head, _counted(recipients, counts))
+    digest = digest_of(head, _counted(recipients, editions, counts))
     if missing := sorted(counts.keys() - editions.keys()):
         raise BulletinError(
             f"there are readers for the edition {missing[0]}, and no such edition.",
@@ -90,16 +88,16 @@ def make_plan(
     )
 
 
-def digest_of(head: str, recipients: Iterable[tuple[str, str]]) -> str:
-    """The digest of a plan with this head, and these recipients in this order."""
+def line(subscriber: str, edition: str) -> str:
+    """A recipient, as plans and digests read them. Neither name holds a space."""
+    return f"\n{edition} {subscriber}"
+
+
+def digest_of(head: str, recipients: Iterable[str]) -> str:
+    """The digest of a plan with this head, and these recipients in this order: texts of any number of lines."""
     digest = hashlib.sha256(head.encode())
-    block: list[str] = []
-    for subscriber, edition in recipients:
-        block.append(f"\n{edition} {subscriber}")
-        if len(block) >= _BLOCK:
-            digest.update("".join(block).encode())
-            block.clear()
-    digest.update("".join(block).encode())
+    for lines in recipients:
+        digest.update(lines.encode())
     return digest.hexdigest()
 
 
@@ -121,7 +119,10 @@ def _parts(
     }
 
 
-def _counted(recipients: Iterable[tuple[str, str]], counts: Counter[str]) -> Iterable[tuple[str, str]]:
-    for recipient in recipients:
-        counts[recipient[1]] += 1
-        yield recipient
+def _counted(recipients: Iterable[str], editions: Iterable[str], counts: Counter[str]) -> Iterable[str]:
+    for lines in recipients:
+        known = {name: lines.count(f"\n{name} ") for name in editions}
+        counts.update(known)
+        if sum(known.values()) != lines.count("\n"):
+            counts.update(one.partition(" ")[0] for one in lines.splitlines() if one)
+        yield lines

@@ -97,7 +97,7 @@ def prepare_sending(home: Publication, issue: str, timing: Timing | None = None,
         known, waiting = ledger.mailing(issue), ledger.waiting(issue)
         timing = timing or (Timing(known.due_at, known.spread) if known else Timing())
 
-        def planned(recipients: Iterable[tuple[str, str]]) -> Plan:
+        def planned(recipients: Iterable[str]) -> Plan:
             return make_plan(
                 issue,
                 checked.rendered,

@@ -15,6 +15,7 @@ import asyncio
 import json
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -271,7 +272,7 @@ def main(folder: Path, recipients: int) -> dict[str, float]:
     in_process("fill", folder, recipients)
     results |= in_process("plan", folder, recipients)
     before = folder / "planned"
-    before.write_bytes((folder / "bulletin.db").read_bytes())
+    shutil.copyfile(folder / "bulletin.db", before)  # not read at once: the memory of what comes next counts from ours
     with served(kept) as endpoint:
         results |= in_process("send", folder, recipients, endpoint)
         results |= in_process("bare", kept, recipients, endpoint)
