@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-import threading
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from accessibility import violations
+from filesweb import serving
 from playwright.sync_api import Browser, Page, expect
 
 from bulletin import gate
@@ -60,13 +58,6 @@ WELSH = Translation(
 )
 
 
-class Quiet(SimpleHTTPRequestHandler):
-    """Files, with nothing said about them."""
-
-    def log_message(self, *_: object) -> None:
-        """Says nothing."""
-
-
 @pytest.fixture(scope="module")
 def outputs() -> dict[str, bytes]:
     return dict(
@@ -87,13 +78,8 @@ def served(outputs: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory) 
     """The archive at the address of a web server that knows nothing of it, in the folder its address says."""
     folder = tmp_path_factory.mktemp("served")
     site.write(outputs, folder / "harbour")
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/harbour/"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(folder) as address:
+        yield f"{address}harbour/"
 
 
 @pytest.fixture
