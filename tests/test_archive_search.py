@@ -112,6 +112,9 @@ def test_a_story_is_found_by_keyboard_alone_and_opened_x17(page: Page, served: s
     expect(page.get_by_role("status")).to_have_text("1 story was found.")
     assert titles(page) == ["New orders on stalking"]
     assert "Home Office, 28 May 2024" in page.locator("#Results .meta").inner_text()
+    assert "make stalking protection orders" in page.locator("#Results .entry").inner_text(), (
+        "with a space at each mark"
+    )
     page.locator("#Results a").focus()
     page.keyboard.press("Enter")
     page.wait_for_url("**/harbour/2024-05/index.html#first")

@@ -119,7 +119,7 @@ async function add() {
     about.textContent = [data.meta.source, day.format(new Date(data.meta.date))].filter(Boolean).join(", ");
     const excerpt = document.createElement("p");
     for (const piece of data.excerpt.split(/(<mark>.*?<\/mark>)/)) {
-      const words = new DOMParser().parseFromString(piece, "text/html").body.textContent;
+      const words = new DOMParser().parseFromString(`<p>${piece}`, "text/html").body.textContent;
       const node = piece.startsWith("<mark>") ? document.createElement("mark") : document.createTextNode("");
       node.textContent = words;
       excerpt.append(node);

@@ -43,7 +43,7 @@ RESERVED: Final = frozenset(
             "_redirects",
         ),
         *("feed.xml", "feed.json", "stories.xml", "stories.json", "masthead.png", "masthead.jpg", "masthead.jpeg"),
-        *("years", "topics", "sources", "events", "a-to-z", "search", "accessibility"),
+        *("years", "topics", "sources", "events", "a-to-z", "search"),
     }
 )
 """Names of the archive's own pages, which no issue can have."""

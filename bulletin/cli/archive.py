@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 )
 @click.option("--json", "as_json", is_flag=True, help="Say it for a program.")
 @click.pass_context
-def archive(context: click.Context, out: Path | None, anew: bool, look: bool, as_json: bool) -> int:
+def archive(context: click.Context, *, out: Path | None, anew: bool, no_search: bool, look: bool, as_json: bool) -> int:
     """Build the public pages of all issues marked "public: true".
 
     Items for an audience of their own are never in them. Only what changed since the last time is made anew.
@@ -38,7 +38,7 @@ def archive(context: click.Context, out: Path | None, anew: bool, look: bool, as
     from bulletin import flow
 
     home = output.publication()
-    built = flow.build_archive(home, out or home.archive_dir, anew=anew)
+    built = flow.build_archive(home, out or home.archive_dir, anew=anew, search=not no_search)
     wrong = flow.check_archive(home, built.directory) if look else ()
     if as_json:
         told = {"folder": str(built.directory), "issues": built.issues, "files": built.files, "made": built.made}

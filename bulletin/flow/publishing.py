@@ -49,8 +49,10 @@ class Published:
     """What was wrong with it, if it was published all the same."""
 
 
-def build_archive(home: Publication, directory: Path, *, anew: bool = False) -> Built:
+def build_archive(home: Publication, directory: Path, *, anew: bool = False, search: bool = True) -> Built:
     """Bring the public pages of all public issues in a folder up to date; `anew` makes all of them.
+
+    There is a search where its engine is installed, unless `search` is False.
 
     Only what differs from the build before is made. The finished files are searched for anything restricted before one
     of them is written (S-23); what was kept is searched for what has become restricted since.
@@ -60,21 +62,21 @@ def build_archive(home: Publication, directory: Path, *, anew: bool = False) -> 
     kept_in = home.state_dir / f"archive-{hashlib.sha256(str(directory.resolve()).encode()).hexdigest()[:12]}.json"
     before = memory.Memory() if anew else memory.load(kept_in)
     try:
-        return _build(home, directory, before, kept_in)
+        return _build(home, directory, before, kept_in, search=search)
     except LeakError:
         if not before.parts:
             raise
         # What an issue says openly may be what another keeps: only a look at all of them together can tell.
-        return _build(home, directory, memory.Memory(), kept_in)
+        return _build(home, directory, memory.Memory(), kept_in, search=search)
 
 
-def _build(home: Publication, directory: Path, before: Memory, kept_in: Path) -> Built:
+def _build(home: Publication, directory: Path, before: Memory, kept_in: Path, *, search: bool) -> Built:
     from bulletin import gate
     from bulletin.archive import memory, site, writing
     from bulletin.archive.sharing import shared
 
     reading = _Reading(home)
-    shelf, known = _shelf(home, reading, before)
+    shelf, known = _shelf(home, reading, before, search=search)
     if before.settings != shelf.standing:
         before = memory.Memory()
     there = writing.files_in(directory) if before.parts and directory.is_dir() else frozenset()
@@ -150,11 +152,12 @@ class _Reading:
         return (issue, *(said.issue for said in spoken(self.home, issue, translations)))
 
 
-def _shelf(home: Publication, reading: _Reading, before: Memory) -> tuple[Shelf, dict[str, Known]]:
+def _shelf(home: Publication, reading: _Reading, before: Memory, *, search: bool) -> tuple[Shelf, dict[str, Known]]:
     """What the site is made from. Of issues that are as they were, only what is remembered is needed."""
     from bulletin import gate
-    from bulletin.archive import catalogue, search, site
+    from bulletin.archive import catalogue, site
     from bulletin.archive.memory import Known
+    from bulletin.archive.search import has_engine
     from bulletin.archive.sharing import shared
 
     config = home.config
@@ -197,7 +200,7 @@ def _shelf(home: Publication, reading: _Reading, before: Memory) -> tuple[Shelf,
         editions=reading.edition,
         read=home.picture_bytes,
         logo=logo,
-        with_search=search.has_engine(),
+        with_search=search and has_engine(),
     )
     return shelf, known
 

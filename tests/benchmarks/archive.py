@@ -47,14 +47,17 @@ def main() -> None:
         make(root)
         theirs, ours = [], []
         for number in range(BUILDS):
-            ours.append(timed([bulletin, "archive", "--anew"], root / "ours") / pages(root / "ours/.bulletin/archive"))
+            build = [bulletin, "archive", "--anew", "--no-search"]
+            ours.append(timed(build, root / "ours") / pages(root / "ours/.bulletin/archive"))
             out = root / f"pelican-{number}"
             command = [pelican, "content", "--settings", "pelicanconf.py", "--output", str(out), "--quiet"]
             theirs.append(timed(command, root / "theirs") / pages(out))
+        alone = ours[-1] * pages(root / "ours/.bulletin/archive")
+        index = [timed([bulletin, "archive", "--anew"], root / "ours") - alone]
         changes = [changed(bulletin, root / "ours", number) for number in range(CHANGES)]
         old = [changed(bulletin, root / "ours", number, age=ISSUES // 2) for number in range(2)]
         answers, weight, packed = searched(root / "ours/.bulletin/archive")
-    figures = {"ours": ours, "theirs": theirs, "changes": changes, "old_changes": old}
+    figures = {"ours": ours, "theirs": theirs, "changes": changes, "old_changes": old, "index": index}
     print(json.dumps({**figures, "answers": answers, "bytes": weight, "bytes_packed": packed}))
 
 

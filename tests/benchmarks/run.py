@@ -70,6 +70,8 @@ def main() -> int:
         return shown(http(sys.argv[2:]), f"{version(PYTHON)}, {os.cpu_count()} processors")
     if sys.argv[1:2] == ["--readers"]:
         return shown(readers(sys.argv[2:]), f"{version(PYTHON)}, {os.cpu_count()} processors")
+    if sys.argv[1:2] == ["--archive"]:
+        return shown(archive(), f"{version(PYTHON)}, {version(PROGRAMS / 'pelican')}, {os.cpu_count()} processors")
     if not has_node_mjml():
         sys.exit(f"The yardstick is missing: install Node.js, then: npm install --prefix {HERE.relative_to(ROOT)} mjml")
     for program in ("spamassassin", "wrk"):
@@ -108,6 +110,26 @@ def http(options: list[str]) -> list[Result]:
         Result(f"{readers}: sent", [took["send_s"]], "requests posts the same bodies", [took["bare_s"]], 2.0),
         Result(f"{readers}: most memory", [took["send_mb"]], "10,000 readers", [small["send_mb"]], 1.3, "MB"),
         Result("killed half-way: to the first new message", [took["resume_s"]], "", [], 3.0),
+    ]
+
+
+def archive() -> list[Result]:
+    """A thousand issues of twenty stories: built, brought up to date after one change, and searched."""
+    pelican = PROGRAMS / "pelican"
+    if not pelican.exists():
+        subprocess.run([str(PYTHON), "-m", "pip", "install", "--quiet", "pelican", "markdown"], check=True)
+    command = [str(PYTHON), str(HERE / "archive.py"), str(PROGRAMS / "bulletin"), str(pelican)]
+    took = json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
+    pages = {name: [1000 * each for each in took[name]] for name in ("ours", "theirs")}
+    packed, plain = [took["bytes_packed"] / 1000], [took["bytes"] / 1000]
+    return [
+        Result("1,000 issues of 20 stories, a page", pages["ours"], "Pelican, the same text", pages["theirs"], 1, "ms"),
+        Result("one of the newest issues changed: up to date", took["changes"], "", [], 1.5),
+        Result("one older issue changed: up to date, its index too", took["old_changes"], "", [], 1.5),
+        Result("making the search index of 20,000 stories", took["index"], "", [], 30),
+        Result("20,000 stories searched, an answer", took["answers"], "", [], 100, "ms"),
+        Result("loaded for the first search, as servers pack it", packed, "", [], 300, "kB"),
+        Result("loaded for the first search, not packed", plain, "", [], 300, "kB"),
     ]
 
 
