@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     help="Folder for the pages. Without it, .bulletin/archive.",
 )
 @click.option("--anew", is_flag=True, help="Make every page anew, not only what changed since the last time.")
+@click.option("--no-search", is_flag=True, help="Leave out the search, whose index takes longest.")
 @click.option(
     "--check", "look", is_flag=True, help="Then look whether every link and every address ever published works."
 )
