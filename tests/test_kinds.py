@@ -235,6 +235,7 @@ def test_gov_uk_is_asked_again_where_its_days_could_not_be_had(web: Site, tmp_pa
     source = SourceSetting(id="gov", title="Gov", url=web.base + "/home.atom", kind="govuk")
     first = collect([source], client_for(web), tmp_path)["gov"]
     assert first.notes[0].startswith("does not say when its stories were first published")
+    assert "asked us to wait until 14:00" in collect([source], client_for(web), tmp_path, fresh=True)["gov"].rested
     web.gives("/api/content/p", '{"first_published_at": "2024-04-22T09:00:00+01:00"}')
     (found,) = collect([source], client_for(web), tmp_path, after_hours=2)["gov"].candidates
     assert found.published == dt.date(2024, 4, 22)

@@ -235,6 +235,11 @@ def test_f_08_what_a_feed_asked_for_holds_while_it_does_not_change(web: Site, tm
     assert asked == [1, 1, 2, 2, 3]
 
 
+def test_a_clock_that_was_wrong_does_not_silence_a_source() -> None:
+    state = State(source="s", asked_at=NOON.timestamp() + 9e6, next_at=NOON.timestamp() + 9e6)
+    assert rhythm.why_rest(state, NOON.timestamp(), fresh=False, zone=dt.UTC) == ""
+
+
 def test_f_07_an_answer_without_retry_after_means_an_hour_and_a_dead_line_means_now() -> None:
     def after(status: int | None, wait: float | None = None) -> State:
         return rhythm.after_failure(

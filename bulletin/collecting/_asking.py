@@ -239,6 +239,8 @@ class _Asking:
     spec: Spec
     known: Mapping[str, Candidate]
     notes: list[str] = field(default_factory=list)
+    pauses: list[float] = field(default_factory=list)
+    """When the host may be asked again, if it asked for a pause on the way."""
 
     def answer(self) -> _Answer:
         """Raises `BulletinError` if the source cannot be asked or read."""
@@ -280,7 +282,13 @@ class _Asking:
             most=max(state.most, len(offers)),
             remarks=reading.remarks,
         )
-        return _Answer(state, tuple(offers), notes=tuple(self.notes), first=not self.state.read_at)
+        return _Answer(
+            state,
+            tuple(offers),
+            notes=tuple(self.notes),
+            first=not self.state.read_at,
+            closed_until=max(self.pauses, default=0.0),
+        )
 
     @property
     def _was_read_before_today(self) -> bool:
@@ -332,6 +340,9 @@ class _Asking:
                 document = document_of(self.run.client.get(request.url, accept=request.accept))
                 better.append(self.run.readers.detail(self.source.kind, offer, document, self.spec))
             except FetchError as error:
+                if error.status in (429, 503):
+                    wait = rhythm.HOUR if error.retry_after is None else error.retry_after
+                    self.pauses.append(self.run.now.timestamp() + wait)
                 if error.status != 404:
                     trouble = f"{_NO_DETAILS}: {request.url} {error.reason}"
                 better.append(offer)
