@@ -16,7 +16,7 @@ from botocore.credentials import Credentials
 from hypothesis import given
 from hypothesis import strategies as st
 from mailing import ISSUE, NOON, edition, letter, template
-from standins.ses import TOPIC, note
+from standins.ses import CERTIFIED_FOR, TOPIC, note
 from test_provider_contract import deliver, kinds, letters, session_with, surroundings_of
 
 from bulletin import providers
@@ -291,7 +291,7 @@ def test_z15_a_topic_of_somebody_else_proves_nothing() -> None:
 def test_z15_a_certificate_that_has_run_out_proves_nothing() -> None:
     stand_in = standins.load("ses")()
     stand_in.endpoint = "http://127.0.0.1:1"
-    later = NOON + dt.timedelta(days=3)
+    later = NOON + CERTIFIED_FOR + dt.timedelta(days=3)
     call = stand_in.webhook("DELIVERED", key="2024-05:id1", address="ann@example.org", at=later.timestamp())
     with pytest.raises(CallRefused, match="not signed"):
         ses.receive(call, replace(surroundings_of(stand_in), now=lambda: later))

@@ -212,15 +212,18 @@ def _handlebars(template: str, data: dict[str, str]) -> str:
         made += before + data[name]
 
 
+CERTIFIED_FOR = dt.timedelta(days=36_500)
+"""Long enough for tests that go by the real clock."""
+
+
 @cache
 def _authority() -> tuple[Any, Path]:
     """A throw-away key with its certificate in a file."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "sns.amazonaws.com")])
     made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-    made = (
-        made.serial_number(1).not_valid_before(NOON - dt.timedelta(days=1)).not_valid_after(NOON + dt.timedelta(days=1))
-    )
+    made = made.serial_number(1).not_valid_before(NOON - dt.timedelta(days=1))
+    made = made.not_valid_after(NOON + CERTIFIED_FOR)
     path = Path(mkdtemp()) / "sns.pem"
     path.write_bytes(made.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM))
     return key, path
