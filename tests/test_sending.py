@@ -379,6 +379,34 @@ def test_a_database_that_fails_for_a_moment_stops_nothing(room: Newsroom) -> Non
     assert failing["next"] == 10**9, "it failed as often as was meant"
 
 
+def test_on_a_full_disk_what_was_in_hand_is_listed_and_the_rest_goes_out_when_there_is_room(room: Newsroom) -> None:
+    """SQLite's own limit stands for the disk: answers that find no room are in doubt, and nobody is mailed twice."""
+    room.subscribe(addresses(60))
+    room.enter(now=room.clock())  # the database has its size
+    pages = {"most": 2**30}
+
+    @event.listens_for(room.engine, "begin")
+    def limit(connection: Connection) -> None:
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages['most']}")
+
+    class Filling(Scripted):
+        def deliver(self, mailing: str, letters: Sequence[Letter], template: MessageTemplate) -> list[Outcome]:
+            outcomes = super().deliver(mailing, letters, template)
+            pages["most"] = 1  # no more than there are
+            return [replace(outcome, reason=f"{number} " * 100) for number, outcome in enumerate(outcomes)]
+
+    before = Filling([])
+    with pytest.raises(OperationalError, match="database or disk is full"):
+        run_scripted(room, before)
+    pages["most"] = 2**30
+    after = Scripted([])
+    standing = run_scripted(room, after)
+    assert not set(before.given) & set(after.given)
+    assert sorted(before.given + after.given) == sorted(addresses(60))
+    assert (standing.accepted + standing.unknown, standing.waiting) == (60, 0)
+    assert standing.unknown <= len(before.given)
+
+
 def press_ctrl_c() -> None:
     """As a person does: and the program has heard it when this returns."""
     before = signal.getsignal(signal.SIGINT)

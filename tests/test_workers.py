@@ -110,3 +110,13 @@ def test_four_workers_of_which_one_is_killed_and_one_falls_asleep_send_everybody
     assert workers[0].returncode == -signal.SIGKILL
     assert [worker.returncode for worker in workers[2:]] == [0, 0], ends
     assert "Traceback" not in "".join(ends), ends
+
+
+def test_workers_need_a_database_that_all_machines_reach(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "bulletin.toml", tmp_path)
+    environment = {key: value for key, value in os.environ.items() if key[:9] != "BULLETIN_"}
+    command = [sys.executable, "-m", "bulletin", "worker"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "workers need PostgreSQL, and this database is SQLite." in done.stderr
+    assert "Traceback" not in done.stderr

@@ -154,7 +154,6 @@ def take(
         last = batch.first + limit - 1
         rest = {"mailing": run.number, "first": last + 1, "last": batch.last, "edition": batch.edition}
         connection.execute(insert(batches).values(**rest, tries=batch.tries, not_before=batch.not_before))
-    rows = _read(connection.scalar(_who_gets_it(run, batch, last, now)))
     here = _range(run.number, batch.first, last)
     count = connection.execute(
         update(deliveries)
@@ -167,6 +166,8 @@ def take(
             changed_at=now,
         )
     ).rowcount
+    # Asked of what is claimed by now: nobody else can add to that.
+    rows = _read(connection.scalar(_who_gets_it(run, batch, last, now)))
     if count != len(rows):
         _withdraw(connection, here, rows, now)
     own = (_b.mailing == run.number, _b.first == batch.first)
@@ -226,7 +227,7 @@ def _who_gets_it(run: Run, batch: Row[Any], last: int, now: dt.datetime) -> Sele
     rows = select(func.aggregate_strings(line, "\n")).select_from(deliveries)
     here = _range(run.number, batch.first, last)
     return rows.join(found, found.c.subscriber == _d.subscriber).where(
-        *here, _d.state == DeliveryState.PLANNED.value, *fits
+        *here, _d.state == DeliveryState.CLAIMED.value, *fits
     )
 
 

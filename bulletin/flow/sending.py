@@ -360,7 +360,7 @@ def _here(home: Publication) -> Here:
 
     machine = socket.gethostname()
     return Here(
-        name=f"{machine} ({home.state_dir})"[:120],
+        name=f"{machine} ({home.root})"[:120],
         process=f"{machine[:40]}:{os.getpid()}:{secrets.token_hex(8)}",
         memory=home.state_dir / "sending.json",
     )
