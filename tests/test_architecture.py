@@ -77,6 +77,7 @@ OUTSIDE_WORLD = {
 HEAVY = {
     *("pydantic", "ruamel", "mjml", "premailer", "feedparser", "requests", "sqlalchemy", "PIL", "starlette", "uvicorn"),
     *("rich", "jinja2", "lxml", "icalendar", "selectolax", "nh3", "markdown_it", "dateutil", "feedgenerator"),
+    *("pypdf", "weasyprint", "cbor2"),
     *("email_validator", "charset_normalizer", "imapclient"),
     *("rapidfuzz", "htmldate", "recurring_ical_events", "textual"),
     *("tinycss2", "hunspell", "readability", "dns", "dkim", "alembic", "openpyxl", "cryptography"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
@@ -23,7 +24,7 @@ def shared(do: Callable[[A], B], pieces: Sequence[A]) -> list[B]:
     What goes wrong in a copy is done again here, so that errors come out as if there had been no copies.
     """
     copies = min(os.cpu_count() or 1, 8)
-    can_copy = "fork" in multiprocessing.get_all_start_methods() and threading.active_count() == 1
+    can_copy = sys.platform == "linux" and threading.active_count() == 1
     if len(pieces) < WORTH_IT or copies < 2 or not can_copy:
         return [do(piece) for piece in pieces]
     context = multiprocessing.get_context("fork")

@@ -97,7 +97,7 @@ def _build(home: Publication, directory: Path, before: Memory, kept_in: Path, *,
     gate.check_kept(((name, (directory / name).read_bytes()) for name in kept), watch.of(secrets))
     kept_in.unlink(missing_ok=True)  # a build that ends half-way is not to be gone on with
     if kept:
-        site.update(made, there - whole, directory)
+        site.update({name: data for name, data in made.items() if not _stays(name, there)}, there - whole, directory)
     else:
         site.write(made, directory)
     named = {part.name: (part.key, files[part.name]) for part in parts}
@@ -105,6 +105,11 @@ def _build(home: Publication, directory: Path, before: Memory, kept_in: Path, *,
     write_atomically(kept_in, memory.dump(after), mode=0o600, lasting=False)
     public = tuple(name for name, one in known.items() if one.cards)
     return Built(directory, public, len(whole), len(made))
+
+
+def _stays(name: str, there: frozenset[str]) -> bool:
+    """Whether a file is there as it would be written: a story in the search index is named after what it holds."""
+    return "/fragment/" in name and name in there
 
 
 def _is_there(part: Part, before: Memory, there: frozenset[str]) -> bool:

@@ -124,8 +124,9 @@ def archive() -> list[Result]:
     packed, plain = [took["bytes_packed"] / 1000], [took["bytes"] / 1000]
     return [
         Result("1,000 issues of 20 stories, a page", pages["ours"], "Pelican, the same text", pages["theirs"], 1, "ms"),
-        Result("one of the newest issues changed: up to date", took["changes"], "", [], 1.5),
-        Result("one older issue changed: up to date, its index too", took["old_changes"], "", [], 1.5),
+        Result("one issue changed: all pages and feeds up to date", took["bare_changes"], "", [], 1.5),
+        Result("one of the newest issues changed: its index too", took["changes"], "", [], 1.5),
+        Result("one older issue changed: its index too", took["old_changes"], "", [], 1.5),
         Result("making the search index of 20,000 stories", took["index"], "", [], 30),
         Result("20,000 stories searched, an answer", took["answers"], "", [], 100, "ms"),
         Result("loaded for the first search, as servers pack it", packed, "", [], 300, "kB"),
