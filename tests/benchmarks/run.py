@@ -9,7 +9,8 @@ Exits with 1 if a target is missed.
 arguments go to it: `--smtp --recipients 10000`. `--readers` measures only how a million readers come in and are found
 again, on SQLite and PostgreSQL, which takes some minutes, too; see `importing.py`: `--readers --rows 100000`.
 `--http` measures only a mailing of a million through a mail service, planned, sent and resumed, which takes a few
-minutes as well; see `mailing_http.py`: `--http 100000`.
+minutes as well; see `mailing_http.py`: `--http 100000`. `--archive` measures only a thousand archived issues, beside
+Pelican, and a search in them; see `archive.py`.
 """
 
 from __future__ import annotations
@@ -64,14 +65,19 @@ def main() -> int:
     """Measure and print. The exit code."""
     if not PYTHON.exists():
         sys.exit("Make the environment first: python3 tests/run.py")
-    if sys.argv[1:2] == ["--smtp"]:
-        return shown(smtp(sys.argv[2:]), f"{version(PYTHON)}, {os.cpu_count()} processors")
-    if sys.argv[1:2] == ["--http"]:
-        return shown(http(sys.argv[2:]), f"{version(PYTHON)}, {os.cpu_count()} processors")
-    if sys.argv[1:2] == ["--readers"]:
-        return shown(readers(sys.argv[2:]), f"{version(PYTHON)}, {os.cpu_count()} processors")
-    if sys.argv[1:2] == ["--archive"]:
-        return shown(archive(), f"{version(PYTHON)}, {version(PROGRAMS / 'pelican')}, {os.cpu_count()} processors")
+    larger = {
+        "--smtp": lambda: smtp(sys.argv[2:]),
+        "--http": lambda: http(sys.argv[2:]),
+        "--readers": lambda: readers(sys.argv[2:]),
+        "--archive": archive,
+    }
+    chosen = sys.argv[1] if len(sys.argv) > 1 else ""
+    if chosen in larger:
+        yardstick = f"{version(PROGRAMS / 'pelican')}, " if chosen == "--archive" else ""
+        return shown(larger[chosen](), f"{version(PYTHON)}, {yardstick}{os.cpu_count()} processors")
+    if chosen:
+        print(__doc__)
+        return 0 if chosen in {"-h", "--help"} else 2
     if not has_node_mjml():
         sys.exit(f"The yardstick is missing: install Node.js, then: npm install --prefix {HERE.relative_to(ROOT)} mjml")
     for program in ("spamassassin", "wrk"):
