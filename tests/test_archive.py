@@ -582,6 +582,24 @@ def test_all_text_has_enough_contrast_in_any_brand_x13(
     context.close()
 
 
+# ---------------------------------------------------------------- the accessibility statement
+
+
+def test_the_accessibility_statement_is_published_only_when_all_of_it_is_filled_in_x03(tmp_path: Path) -> None:
+    def build_with(text: str) -> Mapping[str, bytes]:
+        (tmp_path / "archive").mkdir(exist_ok=True)
+        (tmp_path / "archive" / "accessibility.md").write_text(text, encoding="utf-8")
+        dirs = (tmp_path, starter_templates())
+        return site.build([issue("2024-05")], CONFIG, pictures={}, picture_bytes=lambda *_: b"", template_dirs=dirs)
+
+    outputs = build_with("We **try**. Write to [our form](https://example.org/form).")
+    assert b"<strong>try</strong>" in outputs["accessibility/index.html"]
+    assert b'href="../accessibility/index.html">Accessibility statement</a>' in outputs["2024-05/index.html"]
+    with pytest.raises(BulletinError, match=r"still says \[day\]"):
+        build_with("Prepared on [day].")
+    assert b"ccessibility" not in build(issue("2024-05"))["index.html"]
+
+
 # ---------------------------------------------------------------- as a PDF
 
 

@@ -13,7 +13,7 @@ from bulletin.archive.catalogue import Card, Line
 from bulletin.config import Config
 from bulletin.editions import logo_name
 from bulletin.model import Edition
-from bulletin.words import Words
+from bulletin.words import Words, primary
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +82,12 @@ class Shelf:
         """File name of the masthead's picture; empty if there is none."""
         return logo_name(self.config.brand.logo) if self.logo and self.config.brand.logo else ""
 
+    def statement(self, tongue: Tongue) -> str:
+        """The accessibility statement in a language, as Markdown; empty if the publication has none."""
+        name = "accessibility.md" if tongue is self.own else f"accessibility.{primary(tongue.language)}.md"
+        paths = (folder / "archive" / name for folder in self.template_dirs)
+        return next((path.read_text(encoding="utf-8") for path in paths if path.is_file()), "")
+
     def has_pdf(self, card: Card) -> bool:
         """Whether an issue's pages are PDFs too: where the settings say so, and it is not a document already."""
         return self.config.archive.pdf and not card.document
@@ -120,6 +126,7 @@ class Shelf:
             "any_events": self.any_events,
             "ways": self.ways(tongue),
             "sign_up": f"{self.config.service_url}sign-up" if self.config.web.service_url else "",
+            "accessibility": bool(self.statement(tongue)),
             "same_everywhere": True,
             "quote": quote,
             "slug": catalogue.slug,

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from bulletin import __version__
-from bulletin.archive import addresses, calendars, catalogue, feeds, issues, listings, pages, search, share
+from bulletin.archive import addresses, calendars, catalogue, feeds, issues, listings, pages, search, share, statement
 from bulletin.archive.pictures import published, size_of
 from bulletin.archive.shelf import Part, Shelf, Tongue, part
 from bulletin.archive.writing import update, write
@@ -43,7 +43,7 @@ RESERVED: Final = frozenset(
             "_redirects",
         ),
         *("feed.xml", "feed.json", "stories.xml", "stories.json", "masthead.png", "masthead.jpg", "masthead.jpeg"),
-        *("years", "topics", "sources", "events", "a-to-z", "search"),
+        *("years", "topics", "sources", "events", "a-to-z", "search", "accessibility"),
     }
 )
 """Names of the archive's own pages, which no issue can have."""
@@ -206,6 +206,7 @@ def parts(shelf: Shelf) -> Iterator[Part]:
         yield from feeds.parts(shelf, tongue)
     yield from calendars.parts(shelf)
     yield from search.parts(shelf)
+    yield from statement.parts(shelf)
     yield from addresses.parts(shelf)
     yield part(shelf, "style", [], lambda: {"style.css": pages.stylesheet(shelf.template_dirs, shelf.config)})
     brand = shelf.config.brand
