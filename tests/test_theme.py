@@ -233,7 +233,7 @@ def test_the_mastheads_picture_is_in_mail_archive_and_local_copy_with_its_words_
     for copy in (tmp_path / "mail" / "masthead.png", tmp_path / "site" / "2024-05" / "masthead.png"):
         assert copy.read_bytes() == logo
     page = (tmp_path / "site" / "2024-05" / "index.html").read_text()
-    assert '<img src="../2024-05/masthead.png" alt="Quay News" width="536" height="119">' in page
+    assert '<img src="../masthead.png" alt="Quay News" width="536" height="119">' in page
 
 
 def test_a_mastheads_picture_that_is_not_there_leaves_its_words(tmp_path: Path) -> None:
