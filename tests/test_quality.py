@@ -87,6 +87,6 @@ def test_what_is_imported_is_asked_for_and_what_is_asked_for_is_imported() -> No
         for distribution in distributions[name]
     }
     halves = {"pydantic_core", "markupsafe"}  # of pydantic and Jinja, in whose own interfaces they appear
-    # Loaded by markdown-it, by Python, by SQLAlchemy and by uvicorn when they are there and asked for.
-    by_name = {"linkify-it-py", "tzdata", "psycopg", "httptools"}
+    # Loaded by markdown-it, by Python and by uvicorn when they are there and asked for; a font and a program.
+    by_name = {"linkify-it-py", "tzdata", "httptools", "fontpkg-source-sans-3", "pagefind"}
     assert used - halves == asked - by_name
