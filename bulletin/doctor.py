@@ -53,7 +53,7 @@ LIBRARIES: Final = (
     *("linkify_it", "nh3", "selectolax", "tinycss2", "dateutil", "PIL", "icalendar", "feedgenerator"),
     *("sqlalchemy", "alembic", "filelock", "dns", "dkim", "hunspell", "readability"),
     *("protego", "pebble", "starlette", "uvicorn", "rich", "platformdirs", "cssutils", "urllib3", "idna"),
-    *("email_validator", "charset_normalizer", "openpyxl", "fontpkg_source_sans_3"),
+    *("email_validator", "charset_normalizer", "openpyxl", "pypdf", "fontpkg_source_sans_3"),
     *("lxml", "rapidfuzz", "htmldate", "recurring_ical_events", "textual", "imapclient", "httptools"),
 )
 """What `pyproject.toml` asks for, by the names they are imported under."""

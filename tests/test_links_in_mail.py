@@ -22,6 +22,7 @@ from mailserver import mail_server
 from bulletin.delivery import sender as sending
 from bulletin.model import SubscriberState
 from bulletin.publication import starter_templates
+from bulletin.subscribers.desk import Desk
 from bulletin.web.app import make_app
 
 
@@ -31,6 +32,7 @@ def served(room: Newsroom) -> Iterator[str]:
     app = make_app(
         room.config,
         room.readers,
+        Desk(room.engine, SECRET, room.readers),
         secret=SECRET,
         template_dirs=(starter_templates(),),
         now=lambda: NOON,

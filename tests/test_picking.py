@@ -6,6 +6,7 @@ import asyncio
 import datetime as dt
 import time
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -51,7 +52,9 @@ def play(home: Publication, story: Callable[[Picking, Pilot[None]], Awaitable[No
             await story(app, pilot)
             await written(app, pilot)
 
-    asyncio.run(run())
+    # In a thread of its own: a browser of other tests may have a loop running in this one.
+    with ThreadPoolExecutor(1) as apart:
+        apart.submit(asyncio.run, run()).result()
     app._todo.put(None)
     app._writer.join(timeout=10)
     return app

@@ -108,7 +108,8 @@ def test_four_workers_of_which_one_is_killed_and_one_falls_asleep_send_everybody
     assert all(copies[email] == 1 for email, state in states.items() if state == "accepted")
     assert list(states.values()).count("unknown") <= 2 * 2 * 5, "at most what two workers had in hand"
     assert workers[0].returncode == -signal.SIGKILL
-    assert [worker.returncode for worker in workers[2:]] == [0, 0], ends
+    # On a busy machine a healthy one, too, may be given up as dead; it then says so, and ends with 3.
+    assert {worker.returncode for worker in workers[2:]} <= {0, 3}, ends
     assert "Traceback" not in "".join(ends), ends
 
 

@@ -234,6 +234,7 @@ def pace(planned: int, spread: dt.timedelta | None, per_second: float | None) ->
 
 
 def run_of(sender: Sender, plan: Plan, templates: Mapping[str, MessageTemplate]) -> Run:
+    """A run over a plan as it would begin now; `Ledger.begin` gives it its number."""
     standing = sender.ledger.standing(plan.issue)
     planned = standing.planned if standing else plan.recipients
     return Run(

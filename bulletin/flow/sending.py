@@ -305,6 +305,7 @@ def _keep_evidence(home: Publication, prepared: Prepared) -> Report | None:
 def sender_of(
     home: Publication, rendered: Sequence[RenderedEdition], on_progress: Callable[[int, int], None]
 ) -> Iterator[Sender]:
+    """Everything sending needs, from settings, database and provider, while the context lasts."""
     import time
 
     from bulletin.delivery.sender import Sender
@@ -367,6 +368,7 @@ def _here(home: Publication) -> Here:
 
 
 def message_of(home: Publication, edition: RenderedEdition) -> MessageTemplate:
+    """An edition as the message that its readers get."""
     from bulletin.render.message import Envelope, MessageTemplate
 
     return MessageTemplate(edition, Envelope.of(home.config))
