@@ -113,8 +113,8 @@ class Ledger:
     def recipients(self, question: Select[Any], *, spread: bool = False) -> Iterator[Iterator[str]]:
         """Whom a question finds, in the order they would be sent to, as texts of many lines (see `plan.line`)."""
         ordered = entering.lines(question, self._engine.dialect.name, spread=spread)
-        with self._reading.connect().execution_options(yield_per=10_000) as connection:
-            yield ("".join(chunk) for chunk in connection.execute(ordered).scalars().partitions())
+        with self._reading.connect() as connection:
+            yield entering.joined(connection, ordered)
 
     def enter(
         self,
@@ -137,9 +137,10 @@ class Ledger:
             number, fresh = entering.enter_mailing(connection, plan, now, accept_changed=accept_changed)
             if fresh:
                 added = entering.insert_all(connection, number, question, now, spread=plan.spread is not None)
+                entering.cut_all(connection, number, batch)
             else:
                 added = entering.extend(connection, number, question, now)
-            entering.cut(connection, number, batch)
+                entering.cut(connection, number, batch)
             digest = digest_of(plan.head, entering.everybody(connection, number))
             connection.execute(update(_mailings).where(_m.number == number).values(plan_digest=digest))
             then(connection, number)
