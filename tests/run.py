@@ -1,9 +1,9 @@
 """Install what the tests need and run every check: `python3 tests/run.py`.
 
 Needs Python 3.11 or newer and nothing else: it makes the virtual environment `.venv` at the top of the repository, or
-uses the one that is there. On Debian and Ubuntu it also installs a browser, fonts and rsync, when it may (as root, or
-with sudo that asks for no password). Further arguments go to pytest: `python3 tests/run.py -k archive`. Tests run
-on all cores; `-n 0` runs them one after the other.
+uses the one that is there. On Debian and Ubuntu it also installs a browser, fonts, rsync, git and Java, when it may (as
+root, or with sudo that asks for no password). Further arguments go to pytest: `python3 tests/run.py -k archive`. Tests
+run on all cores; `-n 0` runs them one after the other.
 
 Exits with 0 only if style, types and all tests are clean and no test was skipped.
 """
@@ -34,7 +34,7 @@ def main(pytest_arguments: list[str]) -> int:
     os.chdir(ROOT)
     if not (make_environment() and install_packages()):
         return 1
-    if not (provide_browser() and provide_rsync()):
+    if not (provide_browser() and provide_tools()):
         return 1
     checks = {
         "ruff check": ["ruff", "check", "."],
@@ -96,11 +96,24 @@ def provide_browser() -> bool:
     return False
 
 
-def provide_rsync() -> bool:
-    """rsync and the client of SSH, with which archives go to other machines."""
-    if all(shutil.which(name) for name in ("rsync", "ssh")) or apt_install("rsync", "openssh-client"):
+TOOLS = {
+    "rsync": "rsync",  # with which archives go to other machines
+    "ssh": "openssh-client",
+    "java": "default-jre-headless",  # runs the checker of HTML
+    "git": "git",
+}
+"""Programs that tests start, and the Debian package of each."""
+
+
+def provide_tools() -> bool:
+    """What tests start besides a browser."""
+    missing = {program: package for program, package in TOOLS.items() if shutil.which(program) is None}
+    if not missing or apt_install(*missing.values()):
         return True
-    print("The tests need rsync and ssh. Install them and run this again: sudo apt install rsync openssh-client")
+    print(
+        f"The tests need {', '.join(missing)}. Install them and run this again; on Debian and Ubuntu:"
+        f" sudo apt install {' '.join(missing.values())}"
+    )
     return False
 
 
