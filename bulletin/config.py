@@ -178,6 +178,8 @@ class AudienceSetting:
     """Topics; who chose one of them belongs to it."""
     languages: tuple[str, ...] = ()
     """Languages; who reads one of them belongs to it: [cy]"""
+    providers: tuple[str, ...] = ()
+    """Providers that may carry its edition: [smtp]. Leave out if any may."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -198,6 +198,18 @@ def test_a_mailing_waits_for_its_time_and_leaves_only_as_it_was(office: tuple[De
     assert "dry run" in said
 
 
+def test_s29_what_is_for_some_goes_only_through_providers_that_may_carry_it(office: tuple[Desk, MailServer]) -> None:
+    desk, server = office
+    settings = desk.home / "bulletin.toml"
+    before = settings.read_text()
+    for allowed, code in (('["mailgun"]', 2), ('["mailgun", "smtp"]', 0)):
+        settings.write_text(before.replace('id = "forces"', f'id = "forces"\nproviders = {allowed}', 1))
+        for command in (["--dry-run"], ["--test", "editors@bulletin.example.org"]):
+            said = desk("send", "2024-05", *command, code=code)
+            assert ("forces.en-GB may leave by mailgun only, not by smtp" in said) is bool(code)
+    assert len(server.delivered) == 2, "one test copy of each edition, once both may leave"
+
+
 # ---------------------------------------------------------------- in the ledger
 
 

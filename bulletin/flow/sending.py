@@ -85,6 +85,7 @@ def prepare_sending(home: Publication, issue: str, timing: Timing | None = None,
     checked = check(home, issue)
     if checked.refused:
         raise checked.refused
+    _refuse_provider(home, checked.rendered)
     name = home.config.sending.provider
     can = providers.load(name).CAPABILITIES
     really_sends = can.really_sends
@@ -133,6 +134,23 @@ def prepare_sending(home: Publication, issue: str, timing: Timing | None = None,
         may_leave=approved or home.config.sending.approval == "nobody",
         text_only=can.text_only,
     )
+
+
+def _refuse_provider(home: Publication, rendered: Sequence[RenderedEdition]) -> None:
+    """Raises `BulletinError` if an edition is for an audience whose mail this provider may not carry (S-29)."""
+    from bulletin.providers import _provider as providers
+
+    name = home.config.sending.provider
+    if not providers.load(name).CAPABILITIES.really_sends:
+        return
+    allowed = {setting.id: setting.providers for setting in home.config.audiences if setting.providers}
+    for edition in rendered:
+        if name not in allowed.get(edition.audience, (name,)):
+            raise BulletinError(
+                f"the edition {edition.name} may leave by {' or '.join(allowed[edition.audience])} only,"
+                f" not by {name}.",
+                hint="Choose another provider under [sending]. If this one may carry it, add it to the audience.",
+            )
 
 
 def timing_of(home: Publication, issue: str) -> Timing:
@@ -238,6 +256,7 @@ def send_test(home: Publication, issue: str, address: str) -> list[tuple[str, Ou
         items = home.read_issue(issue).issue.items
         refuse_before_embargo(items, now(), home.config.zone, what=f"issue {issue} cannot be sent")
     rendered = render(home, issue)
+    _refuse_provider(home, rendered)
     with sender_of(home, rendered, lambda done, planned: None) as sender:
         return [
             (edition.name, sending.send_test(sender, issue, message_of(home, edition), address)) for edition in rendered
