@@ -7,10 +7,10 @@ against them, and the text under each field is what an editor sees when hovering
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, overload
 
 from bulletin.errors import Place
 
@@ -582,6 +582,70 @@ class Letter:
     """A value for each of `PERSONAL_FIELDS`."""
     message_id: str
     """Message-ID without angle brackets; the same on every attempt (M-06)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letters(Sequence[Letter]):
+    """Many letters, column by column. Each is made when it is asked for; most calls for a thousand ask for none."""
+
+    keys: Sequence[str]
+    numbers: Sequence[int]
+    addresses: Sequence[str]
+    personal: Mapping[str, Sequence[str]]
+    """A column for each of `PERSONAL_FIELDS`."""
+    message_id_of: Callable[[str], str]
+    """Makes a Message-ID of a key."""
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    @overload
+    def __getitem__(self, index: int) -> Letter: ...
+    @overload
+    def __getitem__(self, index: slice) -> Letters: ...
+    def __getitem__(self, index: int | slice) -> Letter | Letters:
+        if isinstance(index, slice):
+            return Letters(
+                keys=self.keys[index],
+                numbers=self.numbers[index],
+                addresses=self.addresses[index],
+                personal={name: column[index] for name, column in self.personal.items()},
+                message_id_of=self.message_id_of,
+            )
+        return Letter(
+            key=self.keys[index],
+            number=self.numbers[index],
+            address=self.addresses[index],
+            personal={name: column[index] for name, column in self.personal.items()},
+            message_id=self.message_id_of(self.keys[index]),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alike(Sequence[Outcome]):
+    """One outcome that several deliveries have in common, but for the key."""
+
+    keys: Sequence[str]
+    kind: OutcomeKind
+    reason: str = ""
+    provider_id: str = ""
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    @overload
+    def __getitem__(self, index: int) -> Outcome: ...
+    @overload
+    def __getitem__(self, index: slice) -> Alike: ...
+    def __getitem__(self, index: int | slice) -> Outcome | Alike:
+        if isinstance(index, slice):
+            return replace(self, keys=self.keys[index])
+        return Outcome(key=self.keys[index], kind=self.kind, reason=self.reason, provider_id=self.provider_id)
+
+
+def unlike(outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
+    """As many of some outcomes as it takes to know what all of them say: one, where they are known to be alike."""
+    return outcomes[:1] if isinstance(outcomes, Alike) else outcomes
 
 
 class EventKind(Enum):

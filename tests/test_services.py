@@ -21,13 +21,14 @@ from test_provider_contract import deliver, kinds, letters, session_with, surrou
 
 from bulletin import providers
 from bulletin.errors import BulletinError
-from bulletin.model import EventKind, OutcomeKind
+from bulletin.model import EventKind, Letters, OutcomeKind
 from bulletin.providers import _aws, _reports, mailgun, ses
 from bulletin.providers._copies import Copy, Entries, key_as_tag, key_of_tag
 from bulletin.providers._http import HttpRequest, HttpResponse, with_query
 from bulletin.providers._provider import CallRefused, ProviderError
 from bulletin.providers._service import Trouble, trouble
-from bulletin.render.message import ServiceMessage
+from bulletin.render.message import MessageTemplate, ServiceMessage
+from bulletin.subscribers.tokens import Links
 
 ACCEPTED, REFUSED = OutcomeKind.ACCEPTED, OutcomeKind.REFUSED
 
@@ -56,6 +57,53 @@ def test_entries_are_json_whatever_the_values_are(url: str, other: str, words: s
     assert inside["address"] == other
     assert inside["text"] == f"{words} https://x.example.org/u {url} {words}"
     assert second["to"] == "b@example.org"
+
+
+@given(
+    urls=st.lists(VALUES, min_size=1, max_size=4),
+    others=st.lists(VALUES, min_size=4, max_size=4),
+    nested=st.booleans(),
+    mailbox=st.sampled_from([None, "leave@news.example.org"]),
+    start=st.sampled_from(["https://x.example.org/u/", "mailto:leave@news.example.org?subject="]),
+)
+def test_copies_filled_column_by_column_are_those_filled_one_by_one(
+    urls: list[str], others: list[str], nested: bool, mailbox: str | None, start: str
+) -> None:
+    """However many letters are made at once, each says the same as if it were made alone."""
+    envelope = replace(template().envelope, unsubscribe_mailbox=mailbox)
+    made = MessageTemplate(edition(html="<p>pxunsubscribe pxpreferences pxaddress</p>"), envelope)
+
+    def describe(copy: Copy) -> Any:
+        values = {"html": copy.html, **copy.personal, **copy.own}
+        return {"to": copy.address, "key": copy.key, "in": json.dumps(values) if nested else values}
+
+    many = Letters(
+        keys=[f"{ISSUE}:reader{number}" for number in range(len(urls))],
+        numbers=range(len(urls)),
+        addresses=others[: len(urls)],
+        personal={
+            "unsubscribe_url": [f"{start}{number}" for number in range(len(urls))],
+            "preferences_url": urls,
+            "address": others[: len(urls)],
+        },
+        message_id_of=str.upper,
+    )
+    entries = Entries(made, describe, tag=key_as_tag, nested=nested)
+    assert entries.joined(many) == entries.joined(list(many))
+    assert entries.joined(many[1:]) == entries.joined(list(many)[1:]) or len(many) == 1
+    assert entries.digest(many) == entries.digest(list(many))
+
+
+@given(subscribers=st.lists(st.text("abcdef0123456789", min_size=1, max_size=40)), secret=st.binary(max_size=300))
+def test_links_made_for_many_readers_are_those_made_for_each(subscribers: list[str], secret: bytes) -> None:
+    """Also with a secret longer than a block of the hash (L-03)."""
+    for mailbox in ("", "leave@news.example.org"):
+        links = Links("https://news.example.org/", secret, mailbox)
+        many = links.personal_of_all(subscribers, subscribers)
+        alone = [links.personal(subscriber, subscriber) for subscriber in subscribers]
+        assert {name: list(column) for name, column in many.items()} == {
+            name: [personal[name] for personal in alone] for name in many
+        }
 
 
 def test_the_digest_of_a_call_changes_with_whatever_is_in_it() -> None:

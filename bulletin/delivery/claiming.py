@@ -28,7 +28,7 @@ from sqlalchemy import (
     update,
 )
 
-from bulletin.model import EVERYONE, DeliveryState, Outcome, OutcomeKind, SubscriberState
+from bulletin.model import EVERYONE, DeliveryState, Outcome, OutcomeKind, SubscriberState, unlike
 from bulletin.subscribers.consent import why_no_mail
 from bulletin.tables import batches, deliveries, mailings, people, rates
 
@@ -233,7 +233,11 @@ def _who_gets_it(run: Run, batch: Row[Any], last: int, now: dt.datetime) -> Sele
 
 def _read(text: str | None) -> list[Claimed]:
     lines = [line.split(" ", 2) for line in text.split("\n")] if text else []
-    return sorted([Claimed(int(number), subscriber, address) for number, subscriber, address in lines])
+    found = list(
+        map(Claimed, [int(line[0]) for line in lines], [line[1] for line in lines], [line[2] for line in lines])
+    )
+    found.sort()
+    return found
 
 
 def _withdraw(
@@ -290,7 +294,7 @@ def record(connection: Connection, number: int, provider: str, answer: Answer, n
         connection.execute(batches.delete().where(*own))
         return True
     values: dict[str, Any] = {"worker": "", "not_before": None}
-    if any(outcome.kind is OutcomeKind.RETRY for outcome in answer.outcomes):
+    if any(outcome.kind is OutcomeKind.RETRY for outcome in unlike(answer.outcomes)):
         values = {"worker": "", "tries": tries + 1, "not_before": now + _WAIT_AFTER.get(tries + 1, dt.timedelta(0))}
     connection.execute(update(batches).where(*own).values(**values))
     return True
@@ -306,11 +310,11 @@ def write_outcomes(
     """Write one outcome for each of some rows of a range. Only what is claimed is changed."""
     if not outcomes:
         return
-    said = Counter((outcome.kind, outcome.reason, outcome.provider_id) for outcome in outcomes)
+    said = Counter((outcome.kind, outcome.reason, outcome.provider_id) for outcome in unlike(outcomes))
     most, _ = said.most_common(1)[0]
     others = [
         {"its_number": row.number, **written(*found), "changed_at": now}
-        for row, outcome in zip(rows, outcomes, strict=True)
+        for row, outcome in (zip(rows, outcomes, strict=True) if len(said) > 1 else ())
         if (found := (outcome.kind, outcome.reason, outcome.provider_id)) != most
     ]
     before = _d.state == DeliveryState.CLAIMED.value

@@ -41,7 +41,7 @@ from bulletin.delivery.ledger import (
 from bulletin.delivery.plan import Plan
 from bulletin.delivery.report import Standing
 from bulletin.errors import BulletinError, StoppedPartWay
-from bulletin.model import EVERYONE, Letter, Outcome, OutcomeKind
+from bulletin.model import EVERYONE, Alike, Letter, Letters, Outcome, OutcomeKind, unlike
 from bulletin.providers._provider import Capabilities, ProviderError, Session
 from bulletin.render.message import MessageTemplate, message_number
 from bulletin.subscribers.address import AddressRefused, normalise
@@ -463,11 +463,13 @@ class _Work:
         else:
             missing = len(letters) - len(outcomes)
             doubt = "the provider gave no answer for this letter"
-            outcomes = [*outcomes, *(Outcome(key="", kind=OutcomeKind.UNKNOWN, reason=doubt) for _ in range(missing))]
+            if missing:
+                unknown = Outcome(key="", kind=OutcomeKind.UNKNOWN, reason=doubt)
+                outcomes = [*outcomes, *[unknown] * missing]
         return Answer(claim=claim, outcomes=outcomes, leave_alone=dt.timedelta(seconds=session.wait))
 
     def _count(self, answer: Answer) -> None:
-        kinds = [outcome.kind for outcome in answer.outcomes]
+        kinds = _kinds(answer.outcomes)
         with self._together:
             self._done += len(kinds) - kinds.count(OutcomeKind.RETRY)
             self._sender.on_progress(self._done, self._planned)
@@ -476,12 +478,12 @@ class _Work:
         """Stop when too many are refused."""
         limit = self._sender.config.sending.stop_after_refusals
         with self._together:
-            if put_off := [outcome.reason for outcome in outcomes if outcome.kind is OutcomeKind.RETRY]:
+            if put_off := [outcome.reason for outcome in unlike(outcomes) if outcome.kind is OutcomeKind.RETRY]:
                 self._put_off = without_addresses(put_off[-1])
             self._recent.extend(
-                outcome.kind is OutcomeKind.REFUSED
-                for outcome in outcomes
-                if outcome.kind in (OutcomeKind.ACCEPTED, OutcomeKind.REFUSED)
+                kind is OutcomeKind.REFUSED
+                for kind in _kinds(outcomes)
+                if kind is OutcomeKind.ACCEPTED or kind is OutcomeKind.REFUSED
             )
             refused, known = sum(self._recent), len(self._recent)
         if known >= ENOUGH_ANSWERS and refused > limit * known:
@@ -597,14 +599,20 @@ class _Worker:
             self._watch_calls(answer.outcomes)
 
     def _watch_calls(self, outcomes: Sequence[Outcome]) -> None:
-        put_off = self._session.wait and all(outcome.kind is OutcomeKind.RETRY for outcome in outcomes)
+        put_off = self._session.wait and all(outcome.kind is OutcomeKind.RETRY for outcome in unlike(outcomes))
         self._put_off_calls = self._put_off_calls + 1 if put_off else 0
         if self._put_off_calls >= _CALLS_PUT_OFF:
             self._work.stop_for_put_off()
-        doubtful = any(outcome.kind is OutcomeKind.UNKNOWN for outcome in outcomes)
+        doubtful = any(outcome.kind is OutcomeKind.UNKNOWN for outcome in unlike(outcomes))
         self._doubtful_calls = self._doubtful_calls + 1 if doubtful else 0
         if self._doubtful_calls >= _CALLS_IN_DOUBT:
             self._work.stop_for_doubt()
+
+
+def _kinds(outcomes: Sequence[Outcome]) -> list[OutcomeKind]:
+    if isinstance(outcomes, Alike):
+        return [outcomes.kind] * len(outcomes)
+    return [outcome.kind for outcome in outcomes]
 
 
 def letters_in_next_call(letters: int, seconds: float) -> int:
@@ -615,21 +623,19 @@ def letters_in_next_call(letters: int, seconds: float) -> int:
     return max(1, min(2 * letters, int(letters * _CALL_S / max(seconds, 0.001))))
 
 
-def _letters_of(sender: Sender, mailing: str) -> Callable[[Sequence[tuple[int, str, str]]], list[Letter]]:
+def _letters_of(sender: Sender, mailing: str) -> Callable[[Sequence[tuple[int, str, str]]], Letters]:
     """Makes letters of number, subscriber and address."""
-    personal, domain = sender.links.personal, domain_of(sender.config.sender.address)
+    links, domain = sender.links, domain_of(sender.config.sender.address)
 
-    def letters(rows: Sequence[tuple[int, str, str]]) -> list[Letter]:
-        return [
-            Letter(
-                key=(key := f"{mailing}:{subscriber}"),
-                number=number,
-                address=address,
-                personal=personal(subscriber, address),
-                message_id=f"{message_number(key)}@{domain}",
-            )
-            for number, subscriber, address in rows
-        ]
+    def letters(rows: Sequence[tuple[int, str, str]]) -> Letters:
+        subscribers, addresses = [row[1] for row in rows], [row[2] for row in rows]
+        return Letters(
+            keys=[f"{mailing}:{subscriber}" for subscriber in subscribers],
+            numbers=[row[0] for row in rows],
+            addresses=addresses,
+            personal=links.personal_of_all(subscribers, addresses),
+            message_id_of=lambda key: f"{message_number(key)}@{domain}",
+        )
 
     return letters
 

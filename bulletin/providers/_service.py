@@ -21,7 +21,7 @@ from typing import Protocol, TypeVar
 
 from bulletin.config import Config, provider_settings
 from bulletin.errors import BulletinError
-from bulletin.model import Letter, Outcome, OutcomeKind
+from bulletin.model import Alike, Letter, Letters, Outcome, OutcomeKind, unlike
 from bulletin.providers import _http
 from bulletin.providers._copies import Copy, Entries, Once, json_text
 from bulletin.providers._http import HttpRequest, HttpResponse, NoAnswer, NotSent, Post
@@ -39,6 +39,8 @@ _AGAIN_S = (1.0, 5.0)
 
 _PLAIN_ADDRESS = re.compile(r"[!#-'*+\--9=?A-Z^-~.]{1,64}@[A-Za-z0-9.-]{1,253}")
 """An address that stands in every header and every list as it is; others were not let in as readers."""
+
+_PLAIN_ADDRESSES = re.compile(rf"(?:{_PLAIN_ADDRESS.pattern}\n)*")
 
 
 class Trouble(Enum):
@@ -97,7 +99,7 @@ class Service(Protocol):
     def request(self, mailing: str, letters: Sequence[Letter], message: Message) -> HttpRequest:
         """One call for all these letters; equal letters give an equal call. Raises `UnsupportedFeature`."""
 
-    def outcomes(self, letters: Sequence[Letter], response: HttpResponse) -> list[Outcome] | Trouble:
+    def outcomes(self, letters: Sequence[Letter], response: HttpResponse) -> Sequence[Outcome] | Trouble:
         """One outcome for each letter, in order, or what the answer means for the whole call."""
 
     def pause(self, response: HttpResponse) -> float:
@@ -179,18 +181,22 @@ class Calls:
         self._later = False
         self._pause_s, self._paused_at = 0.0, surroundings.now()
 
-    def deliver(self, mailing: str, letters: Sequence[Letter], message: Message) -> list[Outcome]:
+    def deliver(self, mailing: str, letters: Sequence[Letter], message: Message) -> Sequence[Outcome]:
         """See `providers._provider.Session`."""
         self.wait, self._later = 0.0, False
-        known: dict[str, Outcome] = {}
-        fit = [letter for letter in letters if _fits(letter, known)]
+        known = _Known()
+        fit = letters if _all_fit(letters) else [letter for letter in letters if _fits(letter, known)]
         try:
             for start in range(0, len(fit), self._service.batch):
                 self._offer(mailing, fit[start : start + self._service.batch], message, known)
         except ProviderError as error:
+            known.spread()
             told = itertools.takewhile(lambda letter: letter.key in known, letters)
             error.outcomes = tuple(known[letter.key] for letter in told)
             raise
+        if whole := known.whole(len(letters)):
+            return whole
+        known.spread()
         return [known[letter.key] for letter in letters]
 
     def ask(self, request: HttpRequest) -> HttpResponse:
@@ -215,7 +221,7 @@ class Calls:
             found.extend([None] * (len(letters) - len(found)))
         return found
 
-    def _offer(self, mailing: str, letters: Sequence[Letter], message: Message, known: dict[str, Outcome]) -> None:
+    def _offer(self, mailing: str, letters: Sequence[Letter], message: Message, known: _Known) -> None:
         """One call, or several where one is too much. Enters an outcome for each letter."""
         if self._later:
             _enter(letters, OutcomeKind.RETRY, f"{self._service.title} wants to be left alone first", known)
@@ -278,13 +284,13 @@ class Calls:
         letters: Sequence[Letter],
         message: Message,
         response: HttpResponse,
-        known: dict[str, Outcome],
+        known: _Known,
     ) -> None:
         told = self._service.outcomes(letters, response)
         self._pause_after(response)
         if not isinstance(told, Trouble):
-            known.update((outcome.key, outcome) for outcome in told)
-            if any(outcome.kind is OutcomeKind.RETRY for outcome in told):
+            known.add(told)
+            if any(outcome.kind is OutcomeKind.RETRY for outcome in unlike(told)):
                 self._later, self.wait = True, response.retry_after or _WAIT_FOR_SOME_S
         elif told in (Trouble.ADDRESS, Trouble.SIZE) and len(letters) > 1:
             self._in_halves(mailing, letters, message, known)
@@ -298,13 +304,48 @@ class Calls:
         else:
             raise stopped(self._service, response)
 
-    def _in_halves(self, mailing: str, letters: Sequence[Letter], message: Message, known: dict[str, Outcome]) -> None:
+    def _in_halves(self, mailing: str, letters: Sequence[Letter], message: Message, known: _Known) -> None:
         middle = len(letters) // 2
         self._offer(mailing, letters[:middle], message, known)
         self._offer(mailing, letters[middle:], message, known)
 
 
-def _fits(letter: Letter, known: dict[str, Outcome]) -> bool:
+class _Known(dict[str, Outcome]):
+    """Outcomes by their keys. Those of calls that had one answer for all their letters come into it when needed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._alike: list[Alike] = []
+
+    def add(self, outcomes: Sequence[Outcome]) -> None:
+        """What came of a call."""
+        if isinstance(outcomes, Alike):
+            self._alike.append(outcomes)
+        else:
+            self.update((outcome.key, outcome) for outcome in outcomes)
+
+    def whole(self, count: int) -> Alike | None:
+        """The one answer for all of so many letters, if they have one."""
+        alone = not self and len(self._alike) == 1 and len(self._alike[0]) == count
+        return self._alike[0] if alone else None
+
+    def spread(self) -> None:
+        """Enter every outcome under its key."""
+        self.update((outcome.key, outcome) for outcomes in self._alike for outcome in outcomes)
+        self._alike.clear()
+
+
+def addresses_of(letters: Sequence[Letter]) -> Sequence[str]:
+    """Where the letters of a call go."""
+    return letters.addresses if isinstance(letters, Letters) else [letter.address for letter in letters]
+
+
+def _all_fit(letters: Sequence[Letter]) -> bool:
+    """Whether all of them fit, as far as that can be seen at one look."""
+    return isinstance(letters, Letters) and bool(_PLAIN_ADDRESSES.fullmatch("\n".join([*letters.addresses, ""])))
+
+
+def _fits(letter: Letter, known: _Known) -> bool:
     """Whether a letter can be a message at all. One that cannot is refused alone (promise 6, M-10)."""
     if _PLAIN_ADDRESS.fullmatch(letter.address):
         return True
@@ -313,14 +354,14 @@ def _fits(letter: Letter, known: dict[str, Outcome]) -> bool:
     return False
 
 
-def _enter(letters: Sequence[Letter], kind: OutcomeKind, reason: str, known: dict[str, Outcome]) -> None:
+def _enter(letters: Sequence[Letter], kind: OutcomeKind, reason: str, known: _Known) -> None:
     known.update((letter.key, Outcome(key=letter.key, kind=kind, reason=reason)) for letter in letters)
 
 
-def accepted(letters: Sequence[Letter], provider_id: str, reason: str = "") -> list[Outcome]:
+def accepted(letters: Sequence[Letter], provider_id: str, reason: str = "") -> Sequence[Outcome]:
     """Every letter of a call accepted, under the one id that the provider gave to the call."""
-    kind = OutcomeKind.ACCEPTED
-    return [Outcome(key=letter.key, kind=kind, reason=reason, provider_id=provider_id) for letter in letters]
+    keys = letters.keys if isinstance(letters, Letters) else [letter.key for letter in letters]
+    return Alike(keys=keys, kind=OutcomeKind.ACCEPTED, reason=reason, provider_id=provider_id)
 
 
 # ---------------------------------------------------------------- what a service said

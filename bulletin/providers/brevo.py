@@ -149,7 +149,7 @@ class Brevo(Api):
         made = self.call("POST", "/v3/smtp/email", body=entries.joined(letters, before=before, after=b"]}"))
         return replace(made, headers={**made.headers, **self._trial})
 
-    def outcomes(self, letters: Sequence[Letter], response: HttpResponse) -> list[Outcome] | Trouble:
+    def outcomes(self, letters: Sequence[Letter], response: HttpResponse) -> Sequence[Outcome] | Trouble:
         """An id for each version, in order. A call that was made before is told so, and counts as taken."""
         if response.status == 201:
             told = response.json()

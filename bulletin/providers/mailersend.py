@@ -115,7 +115,7 @@ class MailerSend(Api):
         """One call with a whole message for each letter."""
         return self.call("POST", "/v1/bulk-email", body=self.entries(message, mailing).joined(letters))
 
-    def outcomes(self, letters: Sequence[Letter], response: HttpResponse) -> list[Outcome] | Trouble:
+    def outcomes(self, letters: Sequence[Letter], response: HttpResponse) -> Sequence[Outcome] | Trouble:
         """All the same: it only says that it has the call."""
         bulk_id = _reports.text(response.json().get("bulk_email_id"))
         if response.status == 202 and bulk_id:

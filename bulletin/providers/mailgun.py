@@ -40,6 +40,7 @@ from bulletin.providers._service import (
     Calls,
     Trouble,
     accepted,
+    addresses_of,
     key_of,
     session_with,
     settings_of,
@@ -163,11 +164,11 @@ class Mailgun(Api):
             *((f"h:{name}", f"%recipient.{_variable(name)}%") for name in own),
             ("recipient-variables", variables),
         ]
-        content_type, body = _http.form(fields, ("to", [letter.address for letter in letters]))
+        content_type, body = _http.form(fields, ("to", addresses_of(letters)))
         made = self.call("POST", "/messages", body=body)
         return replace(made, headers={**made.headers, "Content-Type": content_type})
 
-    def outcomes(self, letters: Sequence[Letter], response: HttpResponse) -> list[Outcome] | Trouble:
+    def outcomes(self, letters: Sequence[Letter], response: HttpResponse) -> Sequence[Outcome] | Trouble:
         """All the same: Mailgun answers for the call as a whole."""
         if response.status == 200:
             said, message_id = words_of(response), str(response.json().get("id", ""))

@@ -140,7 +140,7 @@ class Mailjet(Api):
         body = self.entries(message, mailing).joined(letters, before=before, after=b"]}")
         return self.call("POST", "/v3.1/send", body=body)
 
-    def outcomes(self, letters: Sequence[Letter], response: HttpResponse) -> list[Outcome] | Trouble:
+    def outcomes(self, letters: Sequence[Letter], response: HttpResponse) -> Sequence[Outcome] | Trouble:
         """In the order of the call, whatever the status: one bad message makes the whole call look bad."""
         told = response.items("Messages")
         if len(told) != len(letters):

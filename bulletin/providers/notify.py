@@ -143,7 +143,7 @@ class Notify(Api):
             value["one_click_unsubscribe_url"] = link[1]
         return self.call("POST", "/v2/notifications/email", value)
 
-    def outcomes(self, letters: Sequence[Letter], response: HttpResponse) -> list[Outcome] | Trouble:
+    def outcomes(self, letters: Sequence[Letter], response: HttpResponse) -> Sequence[Outcome] | Trouble:
         """What a status and an error mean."""
         message_id = _reports.text(response.json().get("id"))
         if response.status == 201 and message_id:

@@ -130,7 +130,7 @@ class Postmark(Api):
         """One call with a whole message for each letter."""
         return self.call("POST", "/email/batch", body=self.entries(message, mailing).joined(letters))
 
-    def outcomes(self, letters: Sequence[Letter], response: HttpResponse) -> list[Outcome] | Trouble:
+    def outcomes(self, letters: Sequence[Letter], response: HttpResponse) -> Sequence[Outcome] | Trouble:
         """In the order of the call. 200 says nothing about a single message; its own code does."""
         if response.status != 200:
             if response.json().get("ErrorCode") in _TOO_MUCH:

@@ -124,7 +124,7 @@ class Resend(Api):
         named = {"Idempotency-Key": entries.digest(letters).hex(), "x-batch-validation": "permissive"}
         return replace(made, headers={**made.headers, **named})
 
-    def outcomes(self, letters: Sequence[Letter], response: HttpResponse) -> list[Outcome] | Trouble:
+    def outcomes(self, letters: Sequence[Letter], response: HttpResponse) -> Sequence[Outcome] | Trouble:
         """Ids of the good ones in order; the bad ones by their place."""
         if response.status != 200:
             return _trouble(response)

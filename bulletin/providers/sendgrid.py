@@ -143,7 +143,7 @@ class SendGrid(Api):
         body = self.entries(message, mailing).joined(letters, before=before, after=b"]}")
         return self.call("POST", "/v3/mail/send", body=body)
 
-    def outcomes(self, letters: Sequence[Letter], response: HttpResponse) -> list[Outcome] | Trouble:
+    def outcomes(self, letters: Sequence[Letter], response: HttpResponse) -> Sequence[Outcome] | Trouble:
         """All the same: SendGrid answers for the call as a whole, and tells about bad addresses later."""
         message_id = response.headers.get("x-message-id", "")
         if response.status == 202 and message_id:

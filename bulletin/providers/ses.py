@@ -180,7 +180,7 @@ class Ses(Api):
         body = self.entries(message, mailing).joined(letters, before=before, after=b"]}")
         return self.call("POST", "/v2/email/outbound-bulk-emails", body=body)
 
-    def outcomes(self, letters: Sequence[Letter], response: HttpResponse) -> list[Outcome] | Trouble:
+    def outcomes(self, letters: Sequence[Letter], response: HttpResponse) -> Sequence[Outcome] | Trouble:
         """In the order of the call. 200 says nothing about a single message; its own status does."""
         if response.status != 200:
             return _trouble(response)

@@ -12,7 +12,7 @@ import hashlib
 import html
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from email.errors import HeaderParseError
 from email.header import Header, decode_header, make_header
@@ -24,7 +24,7 @@ from typing import Protocol
 from bulletin.addresses import mailto
 from bulletin.config import Config
 from bulletin.errors import BulletinError
-from bulletin.model import EVERYONE, PERSONAL_FIELDS, Letter, RenderedEdition
+from bulletin.model import EVERYONE, PERSONAL_FIELDS, Letter, Letters, RenderedEdition
 
 LINE = 76
 """Characters in a header line, where white space allows a fold: the limit of lines with encoded words (RFC 2047 2)."""
@@ -41,6 +41,7 @@ NO_AUTOMATIC_REPLIES = "OOF, AutoReply"
 _TAMPERED = re.compile(rb"^(?:\.|From ).*", re.MULTILINE)
 """Lines of quoted-printable text that might not arrive as they left."""
 
+_ONE_CLICK = "List-Unsubscribe=One-Click"
 _VISIBLE = re.compile(r"[!-;=?-~]+\Z")
 """Neither space nor control character nor angle bracket."""
 
@@ -113,6 +114,9 @@ class Message(Protocol):
     def personal_headers(self, letter: Letter) -> Mapping[str, str]:
         """Headers of this copy alone, in the same form. Raises `BulletinError` if a value cannot stand in one."""
 
+    def personal_headers_of_all(self, letters: Letters) -> Mapping[str, Sequence[str]]:
+        """The same for many letters, as columns."""
+
     def html_of(self, letter: Letter) -> str:
         """The HTML as this recipient gets it."""
 
@@ -174,7 +178,20 @@ class MessageTemplate:
         if link.startswith("mailto:"):
             return {"List-Unsubscribe": f"<{link}>"}
         by_mail = f", <{mailto(mailbox, 'unsubscribe ' + link.rpartition('/')[2])}>" if mailbox else ""
-        return {"List-Unsubscribe": f"<{link}>{by_mail}", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
+        return {"List-Unsubscribe": f"<{link}>{by_mail}", "List-Unsubscribe-Post": _ONE_CLICK}
+
+    def personal_headers_of_all(self, letters: Letters) -> dict[str, Sequence[str]]:
+        """The same for many letters, as columns. Links are made alike: all are web pages, or none."""
+        links = letters.personal["unsubscribe_url"]
+        _ascii("List-Unsubscribe", "".join(links))
+        if links[0].startswith("mailto:"):
+            return {"List-Unsubscribe": [f"<{link}>" for link in links]}
+        if mailbox := self.envelope.unsubscribe_mailbox:
+            by_mail = [f", <{mailto(mailbox, 'unsubscribe ' + link.rpartition('/')[2])}>" for link in links]
+            column = [f"<{link}>{more}" for link, more in zip(links, by_mail, strict=True)]
+        else:
+            column = [f"<{link}>" for link in links]
+        return {"List-Unsubscribe": column, "List-Unsubscribe-Post": [_ONE_CLICK] * len(links)}
 
     def html_of(self, letter: Letter) -> str:
         """See `Message`."""
@@ -218,6 +235,10 @@ class ServiceMessage:
 
     def personal_headers(self, letter: Letter) -> dict[str, str]:
         """None: who gets this is on no list yet, or asked for something else."""
+        return {}
+
+    def personal_headers_of_all(self, letters: Letters) -> dict[str, Sequence[str]]:
+        """None, likewise."""
         return {}
 
     def html_of(self, letter: Letter) -> str:
