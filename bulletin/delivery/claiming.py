@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -30,7 +31,7 @@ from sqlalchemy import (
 
 from bulletin.model import EVERYONE, DeliveryState, Outcome, OutcomeKind, SubscriberState, unlike
 from bulletin.subscribers.consent import why_no_mail
-from bulletin.tables import batches, deliveries, mailings, people, rates
+from bulletin.tables import Moment, batches, deliveries, mailings, people, rates
 
 TRIES = 3
 """How often one run offers a batch of which the provider puts some off."""
@@ -50,6 +51,35 @@ _AFTER = {
     OutcomeKind.UNKNOWN: DeliveryState.UNKNOWN,
 }
 
+# Made once: to make them anew for each batch takes as long as the database needs for them.
+_AT = bindparam("its_moment", type_=Moment())
+_SPAN = (
+    _d.mailing == bindparam("its_mailing"),
+    _d.number.between(bindparam("its_first"), bindparam("its_last")),
+)
+_CLAIMED = _d.state == DeliveryState.CLAIMED.value
+_CLAIM = (
+    update(deliveries)
+    .where(*_SPAN, _d.state == DeliveryState.PLANNED.value)
+    .values(
+        state=DeliveryState.CLAIMED.value,
+        attempts=_d.attempts + 1,
+        provider=bindparam("its_provider"),
+        claimed_at=_AT,
+        changed_at=_AT,
+    )
+)
+_WRITE = (
+    update(deliveries)
+    .where(*_SPAN, _CLAIMED)
+    .values(
+        state=bindparam("its_state"),
+        reason=bindparam("its_reason"),
+        provider_id=bindparam("its_provider_id"),
+        changed_at=_AT,
+    )
+)
+
 
 class Claimed(NamedTuple):
     """A delivery in hand, with the address as it is at this moment."""
@@ -57,6 +87,10 @@ class Claimed(NamedTuple):
     number: int
     subscriber: str
     address: str
+
+
+_AS_CLAIMED: Callable[[tuple[int, str, str]], Claimed] = partial(tuple.__new__, Claimed)
+"""What `Claimed._make` does, several times faster: a mailing makes millions of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,22 +188,12 @@ def take(
         last = batch.first + limit - 1
         rest = {"mailing": run.number, "first": last + 1, "last": batch.last, "edition": batch.edition}
         connection.execute(insert(batches).values(**rest, tries=batch.tries, not_before=batch.not_before))
-    here = _range(run.number, batch.first, last)
-    count = connection.execute(
-        update(deliveries)
-        .where(*here, _d.state == DeliveryState.PLANNED.value)
-        .values(
-            state=DeliveryState.CLAIMED.value,
-            attempts=_d.attempts + 1,
-            provider=run.provider,
-            claimed_at=now,
-            changed_at=now,
-        )
-    ).rowcount
+    span = {"its_mailing": run.number, "its_first": batch.first, "its_last": last}
+    count = connection.execute(_CLAIM, {**span, "its_provider": run.provider, "its_moment": now}).rowcount
     # Asked of what is claimed by now: nobody else can add to that.
-    rows = _read(connection.scalar(_who_gets_it(run, batch, last, now)))
+    rows = _read(connection.scalar(_who_gets_it(run.question(now), _alike(run, batch.edition)), span))
     if count != len(rows):
-        _withdraw(connection, here, rows, now)
+        _withdraw(connection, _range(run.number, batch.first, last), rows, now)
     own = (_b.mailing == run.number, _b.first == batch.first)
     if not rows:
         connection.execute(batches.delete().where(*own))
@@ -213,31 +237,33 @@ def _free_at(connection: Connection, run: Run) -> dt.datetime:
     return free_at
 
 
-def _who_gets_it(run: Run, batch: Row[Any], last: int, now: dt.datetime) -> Select[Any]:
-    """Number, subscriber and address of those in a range whom the question still finds, for this audience.
+def _alike(run: Run, edition: str) -> tuple[str, ...] | None:
+    """The editions for the audience that this one is for; None if it is for everyone, so that whoever gets any may."""
+    audience = run.audiences.get(edition)
+    return None if audience == EVERYONE else tuple(name for name, its in run.audiences.items() if its == audience)
+
+
+@lru_cache(maxsize=32)
+def _who_gets_it(question: Select[Any], editions: tuple[str, ...] | None) -> Select[Any]:
+    """Number, subscriber and address of those in a range whom a question still finds, for one of these editions.
 
     As one text, a line for each: fetching row by row would let other threads in before each of them.
     """
-    found = run.question(now).add_columns(people.c.email).subquery("found")
-    fits: list[ColumnElement[bool]] = []
-    audience = run.audiences.get(batch.edition)
-    if audience != EVERYONE:
-        fits = [found.c.edition.in_([name for name, its in run.audiences.items() if its == audience])]
+    found = question.add_columns(people.c.email).subquery("found")
+    fits = [] if editions is None else [found.c.edition.in_(editions)]
     line = cast(_d.number, String) + " " + _d.subscriber + " " + found.c.email
     rows = select(func.aggregate_strings(line, "\n")).select_from(deliveries)
-    here = _range(run.number, batch.first, last)
-    return rows.join(found, found.c.subscriber == _d.subscriber).where(
-        *here, _d.state == DeliveryState.CLAIMED.value, *fits
-    )
+    return rows.join(found, found.c.subscriber == _d.subscriber).where(*_SPAN, _CLAIMED, *fits)
 
 
 def _read(text: str | None) -> list[Claimed]:
-    lines = [line.split(" ", 2) for line in text.split("\n")] if text else []
-    found = list(
-        map(Claimed, [int(line[0]) for line in lines], [line[1] for line in lines], [line[2] for line in lines])
-    )
-    found.sort()
-    return found
+    if not text:
+        return []
+    words = text.replace("\n", " ").split(" ")
+    if len(words) != 3 * (text.count("\n") + 1):  # some address holds a space
+        words = [word for line in text.split("\n") for word in line.split(" ", 2)]
+    columns = map(int, words[::3]), words[1::3], words[2::3]
+    return sorted(map(_AS_CLAIMED, zip(*columns, strict=True)))
 
 
 def _withdraw(
@@ -321,8 +347,9 @@ def write_outcomes(
     if others:
         each = update(deliveries).where(_d.mailing == number, _d.number == bindparam("its_number"), before)
         connection.execute(each, others)
-    here = _range(number, rows[0].number, rows[-1].number)
-    connection.execute(update(deliveries).where(*here, before).values(**written(*most), changed_at=now))
+    span = {"its_mailing": number, "its_first": rows[0].number, "its_last": rows[-1].number}
+    said_by_most = {f"its_{name}": value for name, value in written(*most).items()}
+    connection.execute(_WRITE, {**span, **said_by_most, "its_moment": now})
 
 
 def give_back_unseen(connection: Connection, number: int, worker: str, now: dt.datetime) -> None:

@@ -157,9 +157,9 @@ class Mailgun(Api):
     def request(self, mailing: str, letters: Sequence[Letter], message: Message) -> HttpRequest:
         """One call for all letters. Each reader sees only their own address, and has their own unsubscribe header."""
         form = self._forms(message, mailing)
-        variables = form.entries.joined(letters, before=b"{", after=b"}").decode()
+        variables = form.entries.joined(letters, before=b"{", after=b"}")
         own = message.personal_headers(letters[0])
-        fields = [
+        fields: list[tuple[str, str | bytes]] = [
             *form.fields,
             *((f"h:{name}", f"%recipient.{_variable(name)}%") for name in own),
             ("recipient-variables", variables),
