@@ -79,6 +79,24 @@ _WRITE = (
         changed_at=_AT,
     )
 )
+_PLANNED_STILL = select(_d.number).where(*_SPAN, _d.state == DeliveryState.PLANNED.value).limit(1)
+_STANDS = select(mailings.c.run, mailings.c.up_to, mailings.c.cancelled_by).where(
+    mailings.c.number == bindparam("its_mailing")
+)
+_OWN = (_b.mailing == bindparam("its_mailing"), _b.first == bindparam("its_first"))
+_END = batches.delete().where(*_OWN)
+_HOLD = (
+    update(batches)
+    .where(*_OWN)
+    .values(
+        worker=bindparam("its_worker"), attempt=bindparam("its_attempt"), last=bindparam("its_last"), not_before=None
+    )
+)
+_HELD = (
+    select(_b.tries)
+    .where(*_OWN, _b.worker == bindparam("its_worker"), _b.attempt == bindparam("its_attempt"))
+    .with_for_update()
+)
 
 
 class Claimed(NamedTuple):
@@ -156,8 +174,7 @@ def claim(connection: Connection, run: Run, worker: str, limit: int, now: dt.dat
 
     Consent, pause and audience are read again here, and whoever is out by now is withdrawn (L-11, S-26).
     """
-    wanted = select(mailings.c.run, mailings.c.up_to, mailings.c.cancelled_by)
-    now_run, up_to, cancelled_by = connection.execute(wanted.where(mailings.c.number == run.number)).one()
+    now_run, up_to, cancelled_by = connection.execute(_STANDS, {"its_mailing": run.number}).one()
     if now_run != run.run:
         return Lost()
     if cancelled_by:
@@ -194,12 +211,11 @@ def take(
     rows = _read(connection.scalar(_who_gets_it(run.question(now), _alike(run, batch.edition)), span))
     if count != len(rows):
         _withdraw(connection, _range(run.number, batch.first, last), rows, now)
-    own = (_b.mailing == run.number, _b.first == batch.first)
     if not rows:
-        connection.execute(batches.delete().where(*own))
+        connection.execute(_END, {"its_mailing": run.number, "its_first": batch.first})
         return None
     attempt = batch.attempt + 1
-    connection.execute(update(batches).where(*own).values(worker=worker, attempt=attempt, last=last, not_before=None))
+    connection.execute(_HOLD, {**span, "its_worker": worker, "its_attempt": attempt})
     return Claim(
         edition=batch.edition,
         first=batch.first,
@@ -302,8 +318,8 @@ def record(connection: Connection, number: int, provider: str, answer: Answer, n
     """
     claim = answer.claim
     own = (_b.mailing == number, _b.first == claim.first)
-    held = select(_b.tries).where(*own, _b.worker == claim.worker, _b.attempt == claim.attempt)
-    tries = connection.scalar(held.with_for_update())
+    mine = {"its_mailing": number, "its_first": claim.first}
+    tries = connection.scalar(_HELD, {**mine, "its_worker": claim.worker, "its_attempt": claim.attempt})
     if tries is None:
         return False
     known = claim.deliveries[: len(answer.outcomes)]
@@ -315,9 +331,8 @@ def record(connection: Connection, number: int, provider: str, answer: Answer, n
         connection.execute(
             update(rates).where(rates.c.provider == provider, rates.c.free_at < until).values(free_at=until)
         )
-    here = (*_range(number, claim.first, claim.last), _d.state == DeliveryState.PLANNED.value)
-    if connection.scalar(select(_d.number).where(*here).limit(1)) is None:
-        connection.execute(batches.delete().where(*own))
+    if connection.scalar(_PLANNED_STILL, {**mine, "its_last": claim.last}) is None:
+        connection.execute(_END, mine)
         return True
     values: dict[str, Any] = {"worker": "", "not_before": None}
     if any(outcome.kind is OutcomeKind.RETRY for outcome in unlike(answer.outcomes)):

@@ -21,6 +21,7 @@ from bulletin.render.message import Message, checked
 
 T = TypeVar("T")
 
+_PLAIN = bytes(sign for sign in range(32, 127) if sign not in b'"\\')
 _PLAIN_IN_JSON = re.compile(r"[ !#-\[\]-~]*")
 
 
@@ -88,9 +89,11 @@ class Entries:
         form = self._form(tuple(own))
         columns = [_column(letters.addresses, in_json), _column(list(map(self._tag, letters.keys)), in_json)]
         personal = [letters.personal[field] for field in self._fields]
-        columns += [_column(values, self._encoded) for values in personal]
-        columns += [_column(values, in_json) for values in own.values()]
-        columns += [_column(_escaped(values), self._encoded) for values in personal]
+        written = [_column(values, self._encoded) for values in personal]
+        columns += [*written, *(_column(values, in_json) for values in own.values())]
+        for values, as_written in zip(personal, written, strict=True):
+            escaped = _escaped(values)
+            columns.append(as_written if escaped is values else _column(escaped, self._encoded))
         pieces = [*form.words] * len(letters)
         for place, hole in form.places:
             pieces[place :: len(form.words)] = columns[hole]
@@ -168,7 +171,7 @@ class _Form:
 def _column(values: Sequence[str], encoded: Callable[[str], bytes]) -> Sequence[str]:
     """Values as they stand in JSON. Most are plain, which is cheaper to find out of all of them at once."""
     words = "".join(values)
-    if words.isascii() and words.isprintable() and '"' not in words and "\\" not in words:
+    if words.isascii() and not words.encode().translate(None, _PLAIN):
         return values
     return [encoded(value).decode() for value in values]
 
