@@ -73,8 +73,9 @@ def main() -> int:
     }
     chosen = sys.argv[1] if len(sys.argv) > 1 else ""
     if chosen in larger:
+        found = larger[chosen]()
         yardstick = f"{version(PROGRAMS / 'pelican')}, " if chosen == "--archive" else ""
-        return shown(larger[chosen](), f"{version(PYTHON)}, {yardstick}{os.cpu_count()} processors")
+        return shown(found, f"{version(PYTHON)}, {yardstick}{os.cpu_count()} processors")
     if chosen:
         print(__doc__)
         return 0 if chosen in {"-h", "--help"} else 2
