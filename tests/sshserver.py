@@ -17,6 +17,8 @@ async def run(process: asyncssh.SSHServerProcess[bytes]) -> None:
     pipe = asyncio.subprocess.PIPE
     command = await asyncio.create_subprocess_shell(process.command or "true", stdin=pipe, stdout=pipe, stderr=pipe)
     await process.redirect(stdin=command.stdin, stdout=command.stdout, stderr=command.stderr)
+    for said in (process.stdout, process.stderr):
+        await said.drain()  # all that was said is on its way before the end is told
     process.exit(await command.wait())
 
 
